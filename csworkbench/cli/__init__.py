@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line. Commands are loaded when they are called: `lab nc` must start fast."""
+
+import importlib
+import sys
+
+import click
+
+from csworkbench import __version__
+
+COMMANDS = {
+    "demo": ("demo", "The test cloud and the workbench, ready to press the key."),
+    "lab": ("lab", "The built-in test cloud."),
+    "run": ("run", "Run a scenario: measure, operate, settle, verify, export."),
+    "watch": ("run", "Measure only, while somebody else operates."),
+    "attach": ("attach", "Watch a run that is going on."),
+    "runs": ("runs", "List the runs."),
+    "show": ("runs", "Show a run's result."),
+    "export": ("runs", "Write a run's CSV files."),
+    "doctor": ("doctor", "What this machine can do, and what to install or allow."),
+    "layout": ("layout", "Check workbench layouts."),
+    "engine": ("engine", "The engine of one run (started by other commands)."),
+}
+HIDDEN = ("engine",)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of COMMANDS, without the internal ones."""
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return, None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"csworkbench.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table, so that `--help` imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(__version__, prog_name="csworkbench")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Drives CloudStack virtual-router restarts and measures the downtime that tenants feel.
+
+    Start with `csworkbench demo`: a test cloud on this machine and one key to press.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Entry point of the `csworkbench` script."""
+    try:
+        cli.main(prog_name="csworkbench")
+    except BrokenPipeError:
+        # Whoever read our output has left (`| head`): nothing is wrong, and nothing more may be written.
+        sys.stderr.close()
+        sys.exit(1)

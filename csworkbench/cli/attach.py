@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`attach`: watch a run that is going on, from any terminal."""
+
+import click
+
+from .common import fail, has_terminal
+from .live import live_runs
+from .runs import find
+from .workbench import follow_plain, open_workbench
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--read-only", is_flag=True, help="Look, but start and stop nothing.")
+@click.option("--plain", is_flag=True, help="One line per change of state instead of the workbench.")
+@click.option("--slow", is_flag=True, help="Redraw twice a second, for slow links.")
+def attach(run: str | None, read_only: bool, plain: bool, slow: bool) -> None:
+    """Watch RUN, or the newest run that is going on."""
+    if run is None:
+        live = live_runs()
+        if not live:
+            fail("no run is going on; `csworkbench runs` lists the finished ones, `csworkbench demo` starts one", 1)
+        folder = live[0]
+    else:
+        folder = find(run)
+    if plain or not has_terminal():
+        raise SystemExit(follow_plain(folder))
+    raise SystemExit(open_workbench(folder, read_only=read_only, slow=slow))

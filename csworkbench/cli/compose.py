@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts a run together: cloud, client, network, vantages, operation and verification, handed to the engine."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from csworkbench.cloudstack import (
+    BadTarget,
+    Client,
+    CloudStackError,
+    Credentials,
+    RestartNetwork,
+    read_inventory,
+    read_routers,
+)
+from csworkbench.config import ConfigError
+from csworkbench.config.clouds import cloudmonkey_file, config_file, find_cloud
+from csworkbench.engine.prepared import NotPrepared, Prepare, Prepared, Proof
+from csworkbench.model.cloud import Inventory
+from csworkbench.model.event import InventorySeen, Level, Notice, OperationPlanned
+from csworkbench.model.lane import Vantage, VantageKind
+from csworkbench.model.protocols import Journal, StepFailed
+from csworkbench.model.scenario import LabOptions, Scenario, Tenants
+from csworkbench.probing.agent import Connect
+from csworkbench.probing.connect import dial_tcp, dial_through
+from csworkbench.probing.shell import ExecShell, Shell
+from csworkbench.probing.ssh import Handshakes, SshAccess, connect
+
+from .lab_cloud import LabCloud, running_lab, start_lab
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Who may say yes to the operation. `interactive`: the viewer's key; `yes`: the command line already did."""
+
+    yes: bool = False
+    interactive: bool = False
+
+
+def prepare_for(scenario: Scenario, run_folder: Path, consent: Consent, *, fresh_lab: bool = False) -> Prepare:
+    """The preparation of a run as the engine calls it. `fresh_lab` never takes a test cloud that is already up."""
+
+    async def prepare(journal: Journal) -> Prepared:
+        async with AsyncExitStack() as stack:
+            try:
+                prepared = await _prepare(scenario, run_folder, consent, journal, stack, fresh_lab)
+            except ConfigError as error:
+                raise NotPrepared(str(error), 2) from None
+            except BadTarget as error:
+                raise NotPrepared(str(error), 2) from None
+            except CloudStackError as error:
+                raise NotPrepared(str(error)) from None
+            prepared.close = stack.pop_all().aclose
+            return prepared
+
+    return prepare
+
+
+async def _prepare(
+    scenario: Scenario, run_folder: Path, consent: Consent, journal: Journal, stack: AsyncExitStack, fresh_lab: bool
+) -> Prepared:
+    lab: LabCloud | None = None
+    if scenario.cloud == "lab":
+        lab = None if fresh_lab else await running_lab()
+        if lab is None:
+            options = scenario.lab or LabOptions()
+            journal.write(Notice(Level.INFO, f"starting a test cloud ({options.profile}, {options.vms} VMs)"))
+            lab = await start_lab(options, run_folder / "lab")
+            stack.push_async_callback(lab.close)
+        credentials = Credentials(lab.endpoint, lab.key, lab.secret)
+    else:
+        cloud = find_cloud(scenario.cloud, os.environ, config_file(), cloudmonkey_file())
+        credentials = Credentials(cloud.endpoint, cloud.key, cloud.secret)
+    journal.write(Notice(Level.INFO, f"asking {credentials.endpoint} for network {scenario.network!r}"))
+    client = await stack.enter_async_context(Client(credentials, journal=journal))
+    inventory = await read_inventory(client, scenario.network)
+    journal.write(InventorySeen(inventory))
+    vantages, left_out = _vantages(scenario, inventory, lab)
+    target = scenario.egress_target or (lab.egress_target if lab else "")
+    if not target:
+        raise NotPrepared("egress_target is missing: name an address outside the cloud that tenants may ping", 2)
+    prepared = Prepared(inventory, vantages, left_out, target)
+    if scenario.operation.restart is not None:
+        step = await RestartNetwork.prepare(client, inventory, scenario.operation.restart)
+        prepared.operation, prepared.planned = step, step.plan()
+        prepared.watch = _watcher(client, inventory, journal)
+        prepared.verify = _verifier(client, scenario, inventory, step, journal)
+        if not consent.interactive and not consent.yes and not (lab is not None and lab.own):
+            await _ask(step.plan())
+    return prepared
+
+
+def _vantages(
+    scenario: Scenario, inventory: Inventory, lab: LabCloud | None
+) -> tuple[list[tuple[Vantage, Connect]], list[tuple[str, str]]]:
+    found: list[tuple[Vantage, Connect]] = []
+    left_out: list[tuple[str, str]] = []
+    tenants, outside = scenario.vantages.tenants, scenario.vantages.outside
+    if tenants is not None:
+        access, handshakes = _access(tenants, lab), Handshakes()
+        names = (tenants.vms,) if isinstance(tenants.vms, str) else tenants.vms
+        wanted = None if names == ("all",) else set(names)
+        left_out += [(name, "no VM of that name in this network") for name in _unknown(wanted, inventory)]
+        ports = {
+            rule.vm_id: (rule.public_ip, rule.public_port)
+            for rule in inventory.forwardings
+            if rule.private_port == tenants.port and rule.protocol.lower() == "tcp"
+        }
+        for vm in inventory.vms:
+            if wanted is not None and vm.name not in wanted:
+                continue
+            if vm.id not in ports:
+                left_out.append((vm.name, f"no port-forwarding rule leads to its port {tenants.port}"))
+                continue
+            host, port = ports[vm.id]
+            vantage = Vantage(vm.name, VantageKind.TENANT, host, port, vm.ip)
+            found.append((vantage, _ssh(host, port, access, handshakes)))
+    if outside is not None:
+        prefix = outside.exec or (lab.outside_exec if lab else ())
+        found.append((Vantage("outside", VantageKind.OUTSIDE), _local(prefix)))
+    return found, left_out
+
+
+def _unknown(wanted: set[str] | None, inventory: Inventory) -> list[str]:
+    return sorted((wanted or set()) - {vm.name for vm in inventory.vms})
+
+
+def _access(tenants: Tenants, lab: LabCloud | None) -> SshAccess:
+    access = SshAccess(
+        tenants.user, tenants.key, tenants.known_hosts, tenants.host_key, tenants.proxy_command, dial_tcp
+    )
+    if lab is None:
+        return access
+    return replace(
+        access,
+        user=tenants.user or lab.user,
+        key=tenants.key or lab.key_file,
+        known_hosts=tenants.known_hosts or lab.known_hosts,
+        dial=dial_through(lab.connect_socket),
+        own_config=True,
+    )
+
+
+def _ssh(host: str, port: int, access: SshAccess, handshakes: Handshakes) -> Connect:
+    async def open_shell(limit_s: float) -> tuple[Shell, int]:
+        return await connect(host, port, access, handshakes, limit_s)
+
+    return open_shell
+
+
+def _local(prefix: tuple[str, ...]) -> Connect:
+    async def open_shell(_limit_s: float) -> tuple[Shell, int]:
+        return ExecShell(prefix), 1
+
+    return open_shell
+
+
+def _watcher(client: Client, before: Inventory, journal: Journal) -> Callable[[], Awaitable[None]]:
+    """Refreshes the routers while the operation runs; an API that does not answer then is nothing special."""
+    shown = before
+
+    async def watch() -> None:
+        nonlocal shown
+        try:
+            routers = await read_routers(client, before.network.id)
+        except CloudStackError:
+            return
+        if routers != shown.routers:
+            shown = replace(shown, routers=routers)
+            journal.write(InventorySeen(shown))
+
+    return watch
+
+
+def _verifier(
+    client: Client, scenario: Scenario, before: Inventory, step: RestartNetwork, journal: Journal
+) -> Callable[[], Awaitable[Proof]]:
+    async def verify() -> Proof:
+        try:
+            after = await read_inventory(client, before.network.id)
+        except CloudStackError as error:
+            raise StepFailed(str(error)) from None
+        journal.write(InventorySeen(after))
+        found = step.verify(before, after)
+        # A restart without cleanup keeps its router: that nothing differs says nothing against it.
+        keeps = scenario.operation.restart is not None and not scenario.operation.restart.cleanup
+        return Proof(None if keeps else found.changed, found.sound, found.reasons)
+
+    return verify
+
+
+async def _ask(planned: OperationPlanned) -> None:
+    """Show what would be called and ask at the terminal. Raises NotPrepared (2) when nobody says yes."""
+    click.echo(f"{planned.title} on {planned.target}\n{planned.consequence}", err=True)
+    for call in planned.calls:
+        click.echo(f"  {call}", err=True)
+    if not sys.stdin.isatty():
+        raise NotPrepared("nobody to ask: add --yes to go ahead", 2)
+    if not await asyncio.to_thread(click.confirm, "Go ahead?", default=False, err=True):
+        raise NotPrepared("not confirmed: nothing was done", 2)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosting one engine in this process: run file, socket, signals."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from csworkbench import __version__
+from csworkbench.engine.engine import Engine
+from csworkbench.engine.server import ViewerServer
+from csworkbench.model.event import Event, RunOpened
+from csworkbench.model.scenario import Scenario
+from csworkbench.recording.library import RunFolder
+from csworkbench.recording.writer import RunFileWriter
+
+from .compose import Consent, prepare_for
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """How a run is hosted. `measure_s`: for a run that only measures. `listener` hears of each event."""
+
+    consent: Consent
+    measure_s: float | None = None
+    fresh_lab: bool = False
+    signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    listener: Callable[[Event], None] | None = None
+
+
+async def host(scenario: Scenario, folder: RunFolder, how: Hosting) -> int:
+    """Run the scenario in this process and return the exit code."""
+    header = {"run": folder.name, "name": scenario.name, "csworkbench": __version__, "pid": str(os.getpid())}
+    writer = RunFileWriter(folder.file, header)
+    prepare = prepare_for(scenario, folder.path, how.consent, fresh_lab=how.fresh_lab)
+    viewers: ViewerServer | None = None
+    engine = Engine(
+        writer, scenario, prepare, run_token=secrets.token_hex(16), interactive=how.consent.interactive,
+        measure_s=how.measure_s, viewers=lambda: viewers.viewers if viewers else 0,
+    )  # fmt: skip
+    loop = asyncio.get_running_loop()
+    for number in how.signals:
+        loop.add_signal_handler(number, engine.interrupt, number.name)
+    try:
+        if how.listener is not None:
+            writer.subscribe(how.listener)
+        async with ViewerServer(folder.file, folder.socket, _commands(engine)) as viewers:
+            writer.subscribe(viewers.tell)
+            writer.write(
+                RunOpened(
+                    folder.name,
+                    scenario.name,
+                    __version__,
+                    scenario.cloud,
+                    scenario.operation.title,
+                    json.dumps(asdict(scenario)),
+                    how.consent.interactive,
+                )
+            )
+            return await engine.run()
+    finally:
+        for number in how.signals:
+            loop.remove_signal_handler(number)
+        writer.close()
+
+
+def _commands(engine: Engine) -> Callable[[str, dict[str, str]], None]:
+    def command(name: str, args: dict[str, str]) -> None:
+        if name == "start":
+            engine.start_operation()
+        elif name == "stop":
+            engine.interrupt("viewer")
+        elif name == "note":
+            engine.note(args.get("text", ""))
+
+    return command

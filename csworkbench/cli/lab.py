@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`csworkbench lab`: the test cloud. Commands import what they need, so that `lab nc` and `lab exec` start fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from csworkbench.lab.cloud import Options
+
+FAILED, USAGE = 1, 2
+
+
+@click.group()
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="CSWORKBENCH_LAB_DIR",
+    help="Directory that holds the cloud's keys and sockets.",
+)
+@click.pass_context
+def lab(context: click.Context, state: Path | None) -> None:
+    """The test cloud: namespaces, real daemons and a CloudStack API."""
+    context.obj = (state or _default_state()).absolute()
+
+
+def _default_state() -> Path:
+    from platformdirs import user_state_dir
+
+    return Path(user_state_dir("csworkbench")) / "lab"
+
+
+def _fail(text: object, code: int = FAILED) -> NoReturn:
+    click.echo(f"csworkbench lab: {text}", err=True)
+    sys.exit(code)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    from csworkbench.lab.client import NotUpError, RefusedError
+
+    try:
+        yield
+    except (NotUpError, RefusedError) as error:
+        _fail(error)
+
+
+@lab.command()
+@click.option("--profile", default="4.22", show_default=True, help="CloudStack release to behave like.")
+@click.option("--vms", default=10, show_default=True, help="Tenant VMs, each with a public address.")
+@click.option("--topology", default="isolated", show_default=True)
+@click.option("--scale", default=0.1, show_default=True, help="Factor on injected waits (boot, pauses).")
+@click.option("--foreground", is_flag=True, help="Stay, and take the cloud down on SIGTERM or SIGINT.")
+@click.option("--until-eof", is_flag=True, help="With --foreground: take it down when standard input ends.")
+@click.option("--json", "as_json", is_flag=True, help="Print the info object as one line.")
+@click.pass_obj
+def up(
+    state: Path,
+    profile: str,
+    vms: int,
+    topology: str,
+    scale: float,
+    foreground: bool,
+    until_eof: bool,
+    as_json: bool,
+) -> None:
+    """Start a cloud and return when it is ready."""
+    from csworkbench.lab.cloud import Options
+    from csworkbench.lab.hosts import LabError
+
+    started_at = time.monotonic()
+    options = Options(profile, vms, topology, scale)
+    try:
+        options.check()
+    except LabError as error:
+        _fail(error, USAGE)
+    if until_eof and not foreground:
+        _fail("--until-eof needs --foreground", USAGE)
+    try:
+        if foreground:
+            _up_here(state, options, started_at, until_eof=until_eof, as_json=as_json)
+        else:
+            _up_detached(state, options, started_at, as_json=as_json)
+    except LabError as error:
+        _fail(error)
+
+
+def _up_here(state: Path, options: Options, started_at: float, *, until_eof: bool, as_json: bool) -> None:
+    import asyncio
+
+    from csworkbench.lab import outer
+    from csworkbench.lab.state import StateDirectory
+
+    def report(message: dict[str, Any]) -> None:
+        _show(message, as_json=as_json)
+
+    asyncio.run(outer.run(options, StateDirectory(state), report, started_at=started_at, until_eof=until_eof))
+
+
+def _up_detached(state: Path, options: Options, started_at: float, *, as_json: bool) -> None:
+    """A process of its own session that reports over a pipe; its log is in the state directory."""
+    import json
+
+    from csworkbench.lab.hosts import LabError
+    from csworkbench.lab.launch import start_detached
+    from csworkbench.lab.state import StateDirectory
+
+    directory = StateDirectory(state)
+    directory.prepare()
+    last: dict[str, Any] = {"error": f"it ended before it was ready; see {directory.log_file}"}
+    for line in start_detached(directory, options.profile, options.topology, options.vms, options.scale, started_at):
+        last = json.loads(line)
+        if "error" in last:
+            break
+        _show(last, as_json=as_json)
+    if "ready" not in last:
+        raise LabError(last.get("error", f"it ended before it was ready; see {directory.log_file}"))
+
+
+def _show(message: dict[str, Any], *, as_json: bool) -> None:
+    import json
+
+    if "progress" in message:
+        click.echo(f"lab: {message['progress']}", err=True)
+    elif "ready" in message and as_json:
+        click.echo(json.dumps(message["ready"]))
+    elif "ready" in message:
+        _summary(message["ready"])
+
+
+def _summary(info: dict[str, Any]) -> None:
+    click.echo(
+        f"CloudStack {info['profile']} test cloud, {info['topology']}, {info['vms']} tenants, scale {info['scale']}: "
+        f"up in {info['started_s']:.2f} s\n"
+        f"  API       {info['endpoint']}\n"
+        f"  network   {info['network']}, egress target {info['egress_target']}\n"
+        f'  try       eval "$(csworkbench lab env)"   csworkbench lab exec vm01 -- ping -c 3 {info["egress_target"]}\n'
+        f"  end it    csworkbench lab down"
+    )
+
+
+@lab.command()
+@click.pass_obj
+def down(state: Path) -> None:
+    """End the cloud; nothing but the keys in the state directory remains."""
+    from csworkbench.lab import client
+
+    with _one_line_errors():
+        client.down(state)
+
+
+@lab.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def status(state: Path, as_json: bool) -> None:
+    """Say whether a cloud is up (exit code 1 when none is)."""
+    import json
+
+    from csworkbench.lab import client
+
+    try:
+        info = client.info(state)
+    except client.NotUpError as error:
+        if as_json:
+            click.echo(json.dumps({"state": "down"}))
+            sys.exit(FAILED)
+        _fail(error)
+    if as_json:
+        click.echo(json.dumps(info))
+    else:
+        _summary(info)
+
+
+@lab.command()
+@click.pass_obj
+def env(state: Path) -> None:
+    """Print the variables that API clients read, for `eval`."""
+    import shlex
+
+    from csworkbench.lab import client
+
+    with _one_line_errors():
+        info = client.info(state)
+    values = {"ENDPOINT": info["endpoint"], "KEY": info["key"], "SECRET": info["secret"]}
+    click.echo(" ".join(["export", *(f"CLOUDSTACK_{name}={shlex.quote(value)}" for name, value in values.items())]))
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument("host")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def execute(state: Path, host: str, command: tuple[str, ...]) -> None:
+    """Run a command on a host: outside, gateway, vm01 ..., or a router's name."""
+    from csworkbench.lab import client
+
+    with _one_line_errors():
+        *_, last = client.ask(state, {"op": "exec", "host": host, "argv": list(command)}, (0, 1, 2))
+    ended: int = last["status"]
+    os._exit(ended if ended >= 0 else 128 - ended)
+
+
+@lab.command()
+@click.argument("host")
+@click.argument("port", type=click.IntRange(1, 65535))
+@click.pass_obj
+def nc(state: Path, host: str, port: int) -> None:
+    """Connect from the outside host, for ssh's ProxyCommand (with or without ProxyUseFdpass)."""
+    from csworkbench.lab import client
+
+    with _one_line_errors(), client.connect(state, host, port) as connection:
+        client.pass_or_pump(connection)
+
+
+@lab.command("break")
+@click.argument("path")
+@click.option("--ms", required=True, type=click.IntRange(1), help="Length of the outage.")
+@click.pass_obj
+def break_path(state: Path, path: str, ms: int) -> None:
+    """Make an exactly timed outage of PATH (egress, ingress or all) and print its stamps when it is over."""
+    import json
+
+    from csworkbench.lab import client
+
+    if path in ("dns", "metadata", "balancer"):
+        _fail(f"path {path!r} is not offered yet; there are egress, ingress and all", USAGE)
+    if path not in ("egress", "ingress", "all"):
+        _fail(f"unknown path {path!r}; there are egress, ingress and all", USAGE)
+    with _one_line_errors():
+        *_, last = client.ask(state, {"op": "break", "path": path, "ms": ms})
+    click.echo(json.dumps(last["made"]))
+
+
+@lab.command()
+@click.argument("name", required=False)
+@click.option("--off", is_flag=True, help="Switch it off.")
+@click.pass_obj
+def fault(state: Path, name: str | None, off: bool) -> None:
+    """List the faults, or switch one on or off."""
+    from csworkbench.lab import client
+
+    with _one_line_errors():
+        *_, last = client.ask(state, {"op": "fault", "name": name, "off": off})
+    for item in last["faults"]:
+        click.echo(f"{'on ' if item['active'] else 'off'}  {item['name']:14} {item['description']}")
+
+
+@lab.command()
+@click.pass_obj
+def truth(state: Path) -> None:
+    """Print every outage made so far with `break`, one JSON line each."""
+    import json
+
+    from csworkbench.lab import client
+
+    with _one_line_errors():
+        for reply in client.ask(state, {"op": "truth"}):
+            if "made" in reply:
+                click.echo(json.dumps(reply["made"]))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test cloud as a run sees it: one that is up already, or one that the run starts and takes down again."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from csworkbench.engine.prepared import NotPrepared
+from csworkbench.model.scenario import LabOptions
+
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 10.0
+
+
+@dataclass(slots=True)
+class LabCloud:
+    """What `lab up` said. `process` is the cloud's own process when this run started it."""
+
+    endpoint: str
+    key: str
+    secret: str
+    egress_target: str
+    connect_socket: str
+    user: str
+    key_file: str
+    known_hosts: str
+    outside_exec: tuple[str, ...]
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def own(self) -> bool:
+        """True when it goes when the run ends."""
+        return self.process is not None
+
+    async def close(self) -> None:
+        """Take down a cloud that this run started; leave any other alone."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        if self.process.stdin is not None:
+            self.process.stdin.close()  # `--until-eof`: also what happens when we are killed
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_LIMIT_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
+
+def _words(*words: str) -> list[str]:
+    return [sys.executable, "-m", "csworkbench", "lab", *words]
+
+
+async def running_lab() -> LabCloud | None:
+    """The test cloud that is up in the default state directory, or None."""
+    process = await asyncio.create_subprocess_exec(
+        *_words("status", "--json"), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    try:
+        info = json.loads(out)
+    except ValueError:
+        return None
+    return _cloud(info, None) if info.get("state") == "up" else None
+
+
+async def start_lab(options: LabOptions, state_dir: Path) -> LabCloud:
+    """Start a test cloud of this run's own. Raises NotPrepared with the lab's own last line."""
+    words = _words(
+        "--state", str(state_dir), "up", "--foreground", "--until-eof", "--json", "--profile", options.profile,
+        "--vms", str(options.vms), "--topology", options.topology, "--scale", str(options.scale),
+    )  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C at the terminal is the engine's to handle, not the cloud's
+        env=os.environ,
+    )  # fmt: skip
+    said: list[str] = []
+    listening = asyncio.create_task(_listen(process, said))
+    line = b""
+    try:
+        assert process.stdout is not None  # noqa: S101 - opened with PIPE
+        line = await asyncio.wait_for(process.stdout.readline(), START_LIMIT_S)
+        return _cloud(json.loads(line), process)
+    except (TimeoutError, ValueError, KeyError):
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await listening
+        why = said[-1] if said else f"no answer within {START_LIMIT_S:.0f} s"
+        raise NotPrepared(f"the test cloud did not come up: {why}") from None
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
+
+
+async def _listen(process: asyncio.subprocess.Process, said: list[str]) -> None:
+    """Keep the last lines of stderr: the pipe must be drained as long as the cloud lives."""
+    assert process.stderr is not None  # noqa: S101 - opened with PIPE
+    while line := await process.stderr.readline():
+        text = line.decode("utf-8", "replace").strip()
+        if text:
+            said.append(text[:300])
+            del said[:-20]
+
+
+def _cloud(info: dict[str, Any], process: asyncio.subprocess.Process | None) -> LabCloud:
+    ssh = info["ssh"]
+    return LabCloud(
+        info["endpoint"], info["key"], info["secret"], info["egress_target"], info["connect_socket"], ssh["user"],
+        ssh["key"], ssh["known_hosts"], tuple(info["outside"]["exec"]), process,
+    )  # fmt: skip

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`run` and `watch`: a scenario without a workbench."""
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from csworkbench.config import ConfigError
+from csworkbench.config.scenario_file import load_scenario
+from csworkbench.model.scenario import Operation, Scenario
+from csworkbench.recording.library import RunFolder, new_run, runs_dir
+from csworkbench.results.export import export_run
+from csworkbench.results.headline import text_report
+from csworkbench.results.run_result import load_result
+from csworkbench.results.summary import summarise, summarise_many
+
+from .common import fail
+from .compose import Consent
+from .host import Hosting, host
+from .progress import Progress
+
+EXIT_ORDER = (2, 1, 5, 4, 3, 0)  # of repeated runs, the first that applies
+
+
+class Duration(click.ParamType[float]):
+    """A length of time as in scenarios: 500ms, 30s, 10m, 1h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no duration; write e.g. 30s or 10m", param, ctx)
+        return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
+
+
+def _load(path: Path) -> Scenario:
+    try:
+        return load_scenario(path)
+    except ConfigError as error:
+        fail(str(error), 2)
+
+
+def run_once(scenario: Scenario, hosting: Hosting) -> tuple[int, RunFolder]:
+    """One headless run in this process: (exit code, its folder)."""
+    folder = new_run(scenario.name, runs_dir())
+    return asyncio.run(host(scenario, folder, hosting)), folder
+
+
+def report(folders: list[RunFolder], out: Path | None, as_json: bool) -> None:
+    """Export and print what the runs came to. A run that never measured prints nothing but its error."""
+    results = [load_result(folder.file) for folder in folders]
+    if out is not None:
+        for folder in folders:
+            target = out if len(folders) == 1 else out / folder.name
+            export_run(folder.file, target)
+            click.echo(f"exported to {target}", err=True)
+    if as_json:
+        summaries = [summarise(result) for result in results]
+        document = summaries[0] if len(summaries) == 1 else summarise_many(summaries)
+        click.echo(json.dumps(document, indent=2))
+        return
+    for result in results:
+        if result.state.lanes:
+            click.echo(text_report(result))
+    click.echo(f"run file: {folders[-1].file}", err=True)
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--repeat", type=click.IntRange(1, 1000), help="How many times; the scenario's own number otherwise.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the CSV files here.")
+@click.option("--yes", is_flag=True, help="Do not ask before the operation.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, as_json: bool) -> None:
+    """Run SCENARIO: preflight, measure, operate, settle, verify, export.
+
+    Progress goes to stderr. Exit codes: 0 done, 1 failed, 2 usage or missing confirmation, 3 over budget, 4 not
+    measurable, 5 changed nothing.
+    """
+    loaded = _load(scenario)
+    codes, folders = [], []
+    for _ in range(repeat or loaded.repeat):
+        code, folder = run_once(loaded, Hosting(Consent(yes=yes), listener=Progress()))
+        codes.append(code)
+        folders.append(folder)
+        if code == 2 or _stopped(folder):
+            break
+    if codes != [2]:
+        report(folders, out, as_json)
+    raise SystemExit(next(code for code in EXIT_ORDER if code in codes))
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--for", "length", type=Duration(), help="How long, e.g. 60s; until Ctrl-C otherwise.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the CSV files here.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def watch(scenario: Path, length: float | None, out: Path | None, as_json: bool) -> None:
+    """Measure what SCENARIO names while somebody else operates. Nothing is changed."""
+    loaded = replace(_load(scenario), operation=Operation())
+    code, folder = run_once(loaded, Hosting(Consent(), measure_s=length, listener=Progress()))
+    if code != 2:
+        report([folder], out, as_json)
+    raise SystemExit(code)
+
+
+def _stopped(folder: RunFolder) -> bool:
+    """Ctrl-C ends the whole series, not one run of it."""
+    return any(acted.action == "stop" for _, acted in load_result(folder.file).state.actions)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening the workbench on a run, live or finished: one event stream, one reducer."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+import click
+
+from csworkbench.engine.client import NoEngine, Viewer
+from csworkbench.model.event import Event
+from csworkbench.recording.library import RunFolder
+from csworkbench.recording.reader import RunFileReader
+from csworkbench.results.export import export_run
+
+from .live import is_live
+from .progress import Progress
+
+
+class LiveFeed:
+    """A run that is going on, through its engine's socket."""
+
+    live = True
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._viewer: Viewer | None = None
+
+    @property
+    def where(self) -> str:
+        """The run's folder."""
+        return str(self._folder.path)
+
+    async def events(self) -> AsyncIterator[list[Event]]:
+        """All events from the beginning, then each new one."""
+        try:
+            self._viewer = await Viewer.attach(self._folder.socket)
+        except NoEngine:
+            return
+        async for batch in self._viewer.events():
+            yield batch
+
+    async def send(self, command: str, **args: str) -> None:
+        """Ask the engine; an engine that is gone is seen by the end of the events."""
+        if self._viewer is not None:
+            with contextlib.suppress(NoEngine):
+                await self._viewer.send(command, **args)
+
+
+class FileFeed:
+    """A finished run, from its file."""
+
+    live = False
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    @property
+    def where(self) -> str:
+        """The run's folder."""
+        return str(self._folder.path)
+
+    async def events(self) -> AsyncIterator[list[Event]]:
+        """All events, in chunks."""
+        reader = RunFileReader(self._folder.file)
+        try:
+            after = 0
+            while batch := await asyncio.to_thread(reader.read, after):
+                after = batch[-1].seq
+                yield batch
+        finally:
+            reader.close()
+
+    async def send(self, command: str, **args: str) -> None:
+        """A finished run takes no commands."""
+
+
+def feed_of(folder: RunFolder) -> LiveFeed | FileFeed:
+    """The feed of a run: live when its engine answers."""
+    return LiveFeed(folder) if is_live(folder) else FileFeed(folder)
+
+
+def open_workbench(folder: RunFolder, *, read_only: bool = False, slow: bool = False) -> int:
+    """Run the TUI on a run and return the exit code; says how to come back when the run goes on."""
+    from csworkbench.tui.app import WorkbenchApp
+
+    async def export() -> str:
+        target = folder.path / "export"
+        await asyncio.to_thread(export_run, folder.file, target)
+        return str(target)
+
+    app = WorkbenchApp(feed_of(folder), read_only=read_only, export=export, slow=slow)
+    app.run()
+    code = app.return_code or 0
+    with contextlib.suppress(OSError):
+        if is_live(folder):
+            click.echo(
+                f"The run goes on. `csworkbench attach` shows it again; `csworkbench show {folder.name}` its result."
+            )
+        else:
+            click.echo(
+                f"`csworkbench show {folder.name}` prints the result, `csworkbench export` writes the CSV files."
+            )
+    return code
+
+
+def follow_plain(folder: RunFolder) -> int:
+    """Print one line per change of state until the run ends, on stdout."""
+    progress = Progress(lambda line: print(line, flush=True))
+
+    async def follow() -> int:
+        code = 1
+        async for batch in feed_of(folder).events():
+            for event in batch:
+                progress(event)
+                code = getattr(event.body, "exit_code", code)
+        return code
+
+    try:
+        return asyncio.run(follow())
+    except KeyboardInterrupt:
+        sys.stderr.write("detached; the run goes on\n")
+        return 0

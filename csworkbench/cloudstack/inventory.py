@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network and all that hangs on it, read through the API (cloudstack-api.md 3.3 to 3.5)."""
+
+import re
+
+from csworkbench.model.cloud import Forwarding, Inventory, Network, Router, Vm
+
+from .client import Client, Value
+from .envelope import Row, flag, number, rows, string
+from .networks import find_network
+
+SHORT = 255
+
+
+async def read_inventory(client: Client, network_name_or_id: str) -> Inventory:
+    """Read the network of this name or id. What the key may not list (routers, for an ordinary user) stays empty.
+
+    Raises UnknownNetwork, AmbiguousNetwork, or CloudStackError.
+    """
+    capabilities = await client.capabilities()
+    row = await find_network(client, network_name_or_id)
+    network = to_network(row)
+
+    async def listed(command: str, object_key: str, **params: Value) -> list[Row]:
+        if not capabilities.has(command):
+            return []
+        return await client.list_all(
+            command, object_key, **{"projectid": string(row.get("projectid")) or None}, **params
+        )
+
+    routers = await listed("listRouters", "router", networkid=network.id)
+    vms = await listed("listVirtualMachines", "virtualmachine", networkid=network.id)
+    addresses = await listed("listPublicIpAddresses", "publicipaddress", associatednetworkid=network.id)
+    forwardings = await listed("listPortForwardingRules", "portforwardingrule", networkid=network.id)
+    firewall = await listed("listFirewallRules", "firewallrule", networkid=network.id)
+    egress = await listed("listEgressFirewallRules", "firewallrule", networkid=network.id)
+    held = [a for a in addresses if string(a.get("state")) in ("", "Allocated", "Allocating")]
+    return Inventory(
+        server_version=capabilities.version,
+        network=network,
+        routers=tuple(sorted((to_router(r, network.id) for r in routers), key=lambda r: _natural(r.name))),
+        vms=tuple(sorted(_vms(vms, network.id), key=lambda vm: _natural(vm.name))),
+        public_ips=tuple(sorted((string(a.get("ipaddress"), 64) for a in held), key=_natural)),
+        source_nat_ip=next((string(a.get("ipaddress"), 64) for a in held if flag(a.get("issourcenat"))), ""),
+        forwardings=tuple(
+            sorted(map(to_forwarding, forwardings), key=lambda f: (_natural(f.public_ip), f.public_port))
+        ),
+        firewall_rules=len(firewall),
+        egress_rules=len(egress),
+    )
+
+
+async def read_routers(client: Client, network_id: str, project: str | None = None) -> tuple[Router, ...]:
+    """The network's routers alone; empty when the key may not list them."""
+    if not (await client.capabilities()).has("listRouters"):
+        return ()
+    found = await client.list_all("listRouters", "router", networkid=network_id, projectid=project)
+    return tuple(sorted((to_router(row, network_id) for row in found), key=lambda r: _natural(r.name)))
+
+
+def to_network(row: Row) -> Network:
+    """The network in a row of listNetworks."""
+    return Network(
+        id=string(row.get("id"), 64),
+        name=string(row.get("name"), SHORT),
+        state=string(row.get("state"), 32),
+        type=string(row.get("type"), 32),
+        cidr=string(row.get("cidr"), 64),
+        gateway=string(row.get("gateway"), 64),
+        restart_required=flag(row.get("restartrequired")),
+        redundant=flag(row.get("redundantrouter")),
+    )
+
+
+def to_router(row: Row, network_id: str) -> Router:
+    """The router in a row of listRouters, seen from one network. MASTER (to 4.15) reads PRIMARY, as from 4.16 on."""
+    guest = _nic(row, "Guest", network_id)
+    public = _nic(row, "Public")
+    state = string(row.get("redundantstate"), 32) if flag(row.get("isredundantrouter")) else ""
+    return Router(
+        id=string(row.get("id"), 64),
+        name=string(row.get("name"), SHORT),
+        state=string(row.get("state"), 32),
+        role=string(row.get("role"), 32),
+        redundant_state="PRIMARY" if state == "MASTER" else state,
+        version=string(row.get("version"), 64),
+        scripts_version=string(row.get("scriptsversion"), 200),
+        software_version=string(row.get("softwareversion"), 64),
+        requires_upgrade=flag(row.get("requiresupgrade")),
+        guest_mac=string(guest.get("macaddress") or row.get("guestmacaddress"), 32).lower(),
+        public_mac=string(public.get("macaddress") or row.get("publicmacaddress"), 32).lower(),
+        guest_ip=string(guest.get("ipaddress") or row.get("guestipaddress"), 64),
+        public_ip=string(public.get("ipaddress") or row.get("publicip"), 64),
+    )
+
+
+def to_forwarding(row: Row) -> Forwarding:
+    """The rule in a row of listPortForwardingRules; ports come as strings, 0 when they cannot be read."""
+    return Forwarding(
+        public_ip=string(row.get("ipaddress"), 64),
+        public_port=number(row.get("publicport")),
+        private_port=number(row.get("privateport")),
+        protocol=string(row.get("protocol"), 16).lower(),
+        vm_id=string(row.get("virtualmachineid"), 64),
+        state=string(row.get("state"), 32),
+    )
+
+
+def _vms(found: list[Row], network_id: str) -> list[Vm]:
+    return [
+        Vm(
+            id=string(row.get("id"), 64),
+            name=string(row.get("name"), SHORT),
+            state=string(row.get("state"), 32),
+            ip=string(nic.get("ipaddress"), 64),
+            mac=string(nic.get("macaddress"), 32).lower(),
+        )
+        for row in found
+        for nic in rows(row, "nic")
+        if string(nic.get("networkid")) == network_id
+    ]
+
+
+def _nic(row: Row, traffic: str, network_id: str = "") -> Row:
+    fitting = (
+        nic
+        for nic in rows(row, "nic")
+        if string(nic.get("traffictype")) == traffic and (not network_id or string(nic.get("networkid")) == network_id)
+    )
+    return next(fitting, {})
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    return [(int(part[:18]), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

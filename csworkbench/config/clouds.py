@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which management server a cloud's name means: config.yaml, cloudmonkey's profiles, or CLOUDSTACK_* variables.
+
+A secret is taken from the environment or from a file that only its owner may read; it is never printed.
+"""
+
+import configparser
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from . import ConfigError, yaml12
+
+_VARIABLES = ("CLOUDSTACK_ENDPOINT", "CLOUDSTACK_KEY", "CLOUDSTACK_SECRET")
+_KEYS = ("endpoint", "key", "secret", "secret_env", "secret_file", "verify_tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A management server and how to sign for it."""
+
+    name: str
+    endpoint: str
+    key: str
+    secret: str = field(repr=False)
+    verify_tls: bool = True
+
+
+def config_file() -> Path:
+    """Where config.yaml is looked for; `CSWORKBENCH_CONFIG` overrides it."""
+    given = os.environ.get("CSWORKBENCH_CONFIG")
+    return Path(given) if given else Path(platformdirs.user_config_dir("csworkbench")) / "config.yaml"
+
+
+def cloudmonkey_file() -> Path:
+    """Where cloudmonkey keeps its profiles."""
+    return Path("~/.cmk/config").expanduser()
+
+
+def find_cloud(name: str, env: Mapping[str, str], config: Path, cmk: Path) -> Cloud:
+    """The cloud of that name; `env` means the CLOUDSTACK_* variables. Raises ConfigError saying where it looked."""
+    if name == "env":
+        missing = [v for v in _VARIABLES if not env.get(v)]
+        if missing:
+            raise ConfigError(f"cloud `env`: {', '.join(missing)} not set (`eval $(csworkbench lab env)` sets them)")
+        return Cloud(name, env[_VARIABLES[0]], env[_VARIABLES[1]], env[_VARIABLES[2]])
+    if config.is_file():
+        document = yaml12.load(config)
+        clouds = document.value.get("clouds", {}) if isinstance(document.value, dict) else {}
+        if isinstance(clouds, dict) and isinstance(clouds.get(name), dict):
+            return _from_config(document, name, clouds[name], env)
+    if cmk.is_file():
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read(cmk, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise ConfigError(f"{cmk}: not a cloudmonkey configuration ({error})") from None
+        if parser.has_section(name):
+            _check_private(cmk)
+            section = parser[name]
+            return Cloud(
+                name, section.get("url", ""), section.get("apikey", ""), section.get("secretkey", ""),
+                parser.getboolean(name, "verifycert", fallback=True),
+            )  # fmt: skip
+    raise ConfigError(
+        f"unknown cloud {name!r}: looked in {config}, {cmk}; `lab` is the test cloud, `env` the environment"
+    )
+
+
+def _from_config(document: yaml12.Document, name: str, entry: Mapping[str, Any], env: Mapping[str, str]) -> Cloud:
+    base: yaml12.Key = ("clouds", name)
+    for key in entry:
+        if key not in _KEYS:
+            raise ConfigError(f"{document.where((*base, key))}: unknown key {key!r}; known: {', '.join(_KEYS)}")
+    if "secret" in entry:
+        _check_private(Path(document.path))
+        secret = str(entry["secret"])
+    elif "secret_file" in entry:
+        path = Path(str(entry["secret_file"])).expanduser()
+        _check_private(path)
+        secret = path.read_text(encoding="utf-8").strip()
+    else:
+        variable = str(entry.get("secret_env", "CLOUDSTACK_SECRET"))
+        secret = env.get(variable, "")
+        if not secret:
+            raise ConfigError(f"{document.where(base)}: no secret: set {variable}, or `secret_file` to a 0600 file")
+    for key in ("endpoint", "key"):
+        if not entry.get(key):
+            raise ConfigError(f"{document.where(base)}: key {key!r} is missing")
+    return Cloud(name, str(entry["endpoint"]), str(entry["key"]), secret, entry.get("verify_tls", True) is not False)
+
+
+def _check_private(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{path} holds a secret but others may read it; `chmod 600 {path}` mends that")

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scenario file to a Scenario."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from csworkbench.model import scenario as model
+from csworkbench.model.lane import Service
+from csworkbench.model.scenario import Scenario
+
+from . import ConfigError, yaml12
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)\s*$")
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+_DURATION_SECTIONS = ("phases", "intervals", "budget")
+_LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
+    ("lab", "scale"): (0.001, 10.0),
+    ("lab", "vms"): (1, 100),
+    ("intervals", "icmp"): (0.005, 60.0),
+    ("intervals", "arp"): (0.01, 60.0),
+    ("intervals", "syn"): (0.02, 60.0),
+    ("intervals", "banner"): (1.0, 600.0),  # S12: sshd pays for each one
+    ("phases", "warmup"): (0.0, 3600.0),
+    ("phases", "baseline"): (1.0, 86400.0),
+    ("phases", "confirm"): (0.5, 86400.0),
+    ("phases", "settle_limit"): (1.0, 86400.0),
+    ("repeat",): (1, 1000),
+}
+
+for _name in dir(model):
+    _cls = getattr(model, _name)
+    if isinstance(_cls, type) and is_dataclass(_cls):
+        _cls.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+
+_ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and check a scenario file. Raises ConfigError naming file and line."""
+    return check_scenario(yaml12.load(path))
+
+
+def check_scenario(document: yaml12.Document) -> Scenario:
+    """Turn a parsed file into a Scenario. Raises ConfigError."""
+    if not isinstance(document.value, dict):
+        raise ConfigError(f"{document.path}:1: a scenario is a list of `key: value` lines")
+    value = dict(document.value)
+    if value.get("operation") in ("none", None):
+        value.pop("operation", None)
+    for section in _DURATION_SECTIONS:
+        if isinstance(value.get(section), dict):
+            value[section] = {k: _seconds(document, (section, k), v) for k, v in value[section].items()}
+    try:
+        scenario = _ADAPTER.validate_python(value)
+    except ValidationError as error:
+        raise ConfigError(_explain(document, error)) from None
+    _check_values(document, scenario)
+    return scenario
+
+
+def _seconds(document: yaml12.Document, key: yaml12.Key, value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DURATION.match(value)
+        if match is None:
+            raise ConfigError(
+                f"{document.where(key)}: {key[-1]}: {value!r} is no duration; write e.g. 500ms, 30s or 10m"
+            )
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+def _explain(document: yaml12.Document, error: ValidationError) -> str:
+    # A misspelt key is also a missing one: name what was written, not what was not.
+    first = min(error.errors(), key=lambda e: e["type"] not in _UNKNOWN_KEY)
+    # Choices of a union (`str`, `tuple[…]`) appear in pydantic's path but not in the file.
+    path = tuple(part for part in first["loc"] if isinstance(part, int) or not re.search(r"[\[\]-]|^str$", part))
+    name = str(path[-1]) if path else "scenario"
+    where = document.where(path)
+    if first["type"] in _UNKNOWN_KEY:
+        return f"{where}: unknown key {name!r}{_nearest(name, path)}"
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{document.where(path[:-1])}: key {name!r} is missing"
+    given = str(first.get("input"))[:60]
+    return f"{where}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}, not {given!r}"
+
+
+def _nearest(name: str, path: yaml12.Key) -> str:
+    known = _keys_at(path[:-1])
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _keys_at(path: yaml12.Key) -> list[str]:
+    cls: Any = Scenario
+    for part in path:
+        field = getattr(cls, "__dataclass_fields__", {}).get(part)
+        options = getattr(field.type, "__args__", (field.type,)) if field else ()
+        cls = next((o for o in options if is_dataclass(o)), None)
+        if cls is None:
+            return []
+    return sorted(cls.__dataclass_fields__)
+
+
+def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
+    for key, (low, high) in _LIMITS.items():
+        value: Any = scenario
+        for part in key:
+            value = getattr(value, part, None)
+        if value is not None and not low <= value <= high:
+            raise ConfigError(f"{document.where(key)}: {key[-1]}: {value:g} is not between {low:g} and {high:g}")
+    services = [str(s) for s in Service]
+    for name in scenario.budget:
+        if name not in services:
+            raise ConfigError(
+                f"{document.where(('budget', name))}: unknown service {name!r}{_did_you_mean(name, services)}"
+            )
+    if scenario.lanes != "auto":
+        raise ConfigError(f"{document.where(('lanes',))}: lanes: only `auto` is known")
+    if not scenario.network.strip():
+        raise ConfigError(f"{document.where(('network',))}: network: a name or id is needed")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

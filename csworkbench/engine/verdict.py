@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on a run, from its witnesses. A job's success flag is only one of them."""
+
+from collections.abc import Mapping, Sequence
+
+from csworkbench.measurement.totals import ServiceReport
+from csworkbench.model.event import Verdict, VerdictReached
+
+from .prepared import Proof
+
+EXIT_CODES = {
+    Verdict.MEASURED: 0,
+    Verdict.RESTARTED: 0,
+    Verdict.UPGRADED: 0,
+    Verdict.CHANGED_NOTHING: 5,
+    Verdict.FAILED_AND_RECOVERED: 1,
+    Verdict.FAILED: 1,
+    Verdict.OPEN: 1,
+    Verdict.NOT_MEASURABLE: 4,
+}
+OVER_BUDGET = 3
+
+
+def decide(
+    services: Sequence[ServiceReport], budget: Mapping[str, float], *, failure: str | None, proof: Proof | None
+) -> VerdictReached:
+    """The verdict. `failure` is the operation's error or None; `proof` is None when nothing was operated."""
+    reasons: list[str] = []
+    over = []
+    for report in services:
+        limit_s = budget.get(str(report.service))
+        if limit_s is not None and report.down_ns > limit_s * 1e9:
+            over.append(f"{report.service} was down {report.down_ns / 1e9:.2f} s, its budget is {limit_s:g} s")
+    open_services = [str(report.service) for report in services if report.open]
+    if open_services:
+        reasons.append(f"still down: {', '.join(open_services)}")
+    if failure is not None:
+        verdict = Verdict.FAILED if open_services else Verdict.FAILED_AND_RECOVERED
+        reasons.insert(0, failure)
+    elif open_services:
+        verdict = Verdict.OPEN
+    elif proof is None:
+        verdict = Verdict.MEASURED
+    elif not proof.sound:
+        verdict = Verdict.FAILED
+    else:
+        verdict = Verdict.CHANGED_NOTHING if proof.changed is False else Verdict.RESTARTED
+    if proof is not None:
+        reasons += proof.reasons
+    return VerdictReached(verdict, bool(over), (*reasons, *over))
+
+
+def exit_code(verdict: VerdictReached) -> int:
+    """The exit code of the design for a verdict."""
+    code = EXIT_CODES[verdict.verdict]
+    return OVER_BUDGET if code == 0 and verdict.over_budget else code

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery and infrastructure: listApis, listCapabilities, servers, zones, hosts, offerings, templates, settings."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+from csworkbench.lab import plan
+from csworkbench.lab.api.errors import INTERNAL, ApiError
+from csworkbench.lab.api.listing import MAX_PAGE, Row, has_keyword, matches, reply, row, stamp
+from csworkbench.lab.api.registry import Arguments, Command, Param, available, command, uuid_filter
+
+if TYPE_CHECKING:
+    from csworkbench.lab.management import Management
+
+
+@command("listApis", "lists all available apis on the server", Param("name"))
+async def list_apis(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Everything the release knows; an unknown name is error 530."""
+    known = available(server.profile)
+    if "name" in arguments:
+        if arguments["name"] not in known:
+            raise ApiError(INTERNAL, f"The API command: {arguments['name']} is not available")
+        known = {arguments["name"]: known[arguments["name"]]}
+    return {"count": len(known), "api": [_api_row(server, entry) for entry in known.values()]}
+
+
+def _api_row(server: Management, entry: Command) -> Row:
+    return row(
+        name=entry.name,
+        description=entry.description,
+        since=".".join(map(str, entry.since)) or None,
+        isasync=entry.is_async,
+        params=[
+            row(
+                name=param.name,
+                description=param.description or param.name,
+                type=param.type,
+                length=255,
+                required=param.required,
+                since=".".join(map(str, param.since)) or None,
+            )
+            for param in entry.params_of(server.profile)
+        ],
+        response=[],
+    )
+
+
+@command("listCapabilities", "Lists capabilities")
+async def list_capabilities(server: Management, _arguments: Arguments) -> dict[str, Any]:
+    """The release and a few switches."""
+    return {
+        "capability": {
+            "securitygroupsenabled": False,
+            "dynamicrolesenabled": True,
+            "cloudstackversion": server.profile.code_version,
+            "userpublictemplateenabled": True,
+            "supportELB": "false",
+            "projectinviterequired": False,
+            "allowusercreateprojects": True,
+            "customdiskofferingminsize": 1,
+            "customdiskofferingmaxsize": 1024,
+            "regionsecondaryenabled": False,
+            "kvmsnapshotenabled": False,
+            "defaultuipagesize": 20,
+        }
+    }
+
+
+@command("listManagementServers", "Lists management servers.", uuid_filter("server"), Param("name"), since=(4, 12))
+async def list_management_servers(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The one server there is."""
+    item = row(
+        id=server.fixtures.server,
+        name="mgmt-01",
+        state="Up",
+        version=server.profile.code_version,
+        osdistribution="Linux",
+        kernelversion=platform.release(),
+        javaversion="17.0.9" if server.profile.has(4, 20) else "11.0.21",
+        lastserverstart=stamp(server.started),
+        lastboottime=stamp(server.started),
+        serviceip="127.0.0.1",
+        pendingjobscount=len(server.jobs.pending()) if server.profile.has(4, 21) else None,
+    )
+    return reply("managementserver", _shown([item], arguments, ("id", "name")), arguments)
+
+
+@command("listZones", "Lists zones", uuid_filter("zone"), Param("name"), Param("available", "boolean"))
+async def list_zones(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The one zone there is."""
+    item = row(
+        id=server.fixtures.zone,
+        name="zone1",
+        dns1=plan.PUBLIC_GATEWAY,
+        internaldns1=plan.PUBLIC_GATEWAY,
+        guestcidraddress="10.1.1.0/24",
+        networktype="Advanced",
+        securitygroupsenabled=False,
+        allocationstate="Enabled",
+        dhcpprovider="VirtualRouter",
+        localstorageenabled=True,
+        type="Core" if server.profile.has(4, 18) else None,
+    )
+    return reply("zone", _shown([item], arguments, ("id", "name")), arguments)
+
+
+@command(
+    "listHosts",
+    "Lists hosts.",
+    uuid_filter("host"),
+    Param("name"),
+    Param("type"),
+    Param("state"),
+    Param("resourcestate"),
+    Param("hypervisor"),
+    Param("zoneid", "uuid", entity="zone"),
+    Param("podid", "uuid", entity="pod"),
+    Param("clusterid", "uuid", entity="cluster"),
+)
+async def list_hosts(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The one hypervisor: the namespace that holds the bridges."""
+    fixed = server.fixtures
+    item = row(
+        id=fixed.host,
+        name="kvm-01",
+        state="Up",
+        type="Routing",
+        ipaddress="127.0.0.1",
+        zoneid=fixed.zone,
+        zonename="zone1",
+        podid=fixed.pod,
+        podname="pod1",
+        clusterid=fixed.cluster,
+        clustername="cluster1",
+        hypervisor="KVM",
+        version=server.profile.code_version,
+        resourcestate="Enabled",
+        managementserverid=server.fixtures.server if server.profile.has(4, 21) else None,
+    )
+    names = ("id", "name", "type", "state", "resourcestate", "hypervisor", "zoneid", "podid", "clusterid")
+    return reply("host", _shown([item], arguments, names), arguments)
+
+
+@command(
+    "listServiceOfferings",
+    "Lists all available service offerings.",
+    uuid_filter("serviceoffering"),
+    Param("name"),
+    Param("issystem", "boolean"),
+    Param("systemvmtype"),
+)
+async def list_service_offerings(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """User offerings, or with `issystem` the router's."""
+    fixed = server.fixtures
+    items = [
+        row(id=fixed.vm_offering, name="Small Instance", cpunumber=1, cpuspeed=500, memory=512, issystem=False),
+        row(
+            id=fixed.router_offering,
+            name="System Offering For Software Router",
+            cpunumber=1,
+            cpuspeed=500,
+            memory=512,
+            issystem=True,
+            systemvmtype="domainrouter",
+        ),
+    ]
+    asked = {"issystem": False, **arguments}
+    return reply("serviceoffering", _shown(items, asked, ("id", "name", "issystem", "systemvmtype")), arguments)
+
+
+@command(
+    "listNetworkOfferings",
+    "Lists all available network offerings.",
+    uuid_filter("networkoffering"),
+    Param("name"),
+    Param("state"),
+    Param("guestiptype"),
+    Param("traffictype"),
+    Param("forvpc", "boolean"),
+)
+async def list_network_offerings(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The offering of the isolated network."""
+    services = ("SourceNat", "Dhcp", "Dns", "Firewall", "PortForwarding", "StaticNat", "Lb", "UserData")
+    item = row(
+        id=server.fixtures.network_offering,
+        name="DefaultIsolatedNetworkOfferingWithSourceNatService",
+        displaytext="Offering for Isolated networks with Source Nat service enabled",
+        state="Enabled",
+        guestiptype="Isolated",
+        traffictype="Guest",
+        forvpc=False,
+        conservemode=True,
+        ispersistent=False,
+        egressdefaultpolicy=server.network.egress_default_allow,
+        availability="Required",
+        service=[{"name": name, "provider": [{"name": "VirtualRouter"}]} for name in services],
+    )
+    names = ("id", "name", "state", "guestiptype", "traffictype", "forvpc")
+    return reply("networkoffering", _shown([item], arguments, names), arguments)
+
+
+_TEMPLATE_FILTERS = frozenset(
+    {"featured", "self", "selfexecutable", "sharedexecutable", "executable", "community", "all"}
+)
+
+
+@command(
+    "listTemplates",
+    "List all public, private, and privileged templates.",
+    Param("templatefilter", required=True),
+    uuid_filter("template"),
+    Param("name"),
+    Param("hypervisor"),
+    Param("zoneid", "uuid", entity="zone"),
+    Param("templatetype", since=(4, 19)),
+)
+async def list_templates(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The guest template, and with `all` the system VM template too."""
+    wanted = arguments["templatefilter"]
+    if wanted not in _TEMPLATE_FILTERS:
+        raise ApiError(431, f"Please specify a valid template filter, {wanted} is not one")
+    fixed, profile = server.fixtures, server.profile
+    common = {
+        "isready": True,
+        "status": "Download Complete",
+        "hypervisor": "KVM",
+        "zoneid": fixed.zone,
+        "zonename": "zone1",
+        "format": "QCOW2",
+        "created": stamp(server.started),
+    }
+    items = [row(id=fixed.vm_template, name="lab guest", templatetype="USER", **common)]
+    if wanted == "all":
+        name = f"systemvm-kvm-{profile.template}"
+        items.append(row(id=fixed.router_template, name=name, templatetype="SYSTEM", **common))
+    return reply(
+        "template", _shown(items, arguments, ("id", "name", "hypervisor", "zoneid", "templatetype")), arguments
+    )
+
+
+@command("listConfigurations", "Lists all configurations.", Param("name"), Param("category"))
+async def list_configurations(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Settings that matter here; `name` matches as a substring."""
+    items = [
+        row(
+            category="Advanced",
+            name=name,
+            value=value,
+            description=name,
+            scope="global",
+            isdynamic=True if server.profile.has(4, 18) else None,
+        )
+        for name, value in sorted(_settings(server).items())
+        if str(arguments.get("name", "")).lower() in name
+    ]
+    return reply("configuration", _shown(items, arguments, ("category",)), arguments)
+
+
+def _settings(server: Management) -> dict[str, str]:
+    profile = server.profile
+    settings = {
+        "default.page.size": str(MAX_PAGE),
+        "event.purge.delay": "15",
+        "job.expire.minutes": "1440",
+        "minreq.sysvmtemplate.version": profile.template,
+        "network.lock.timeout": "600",
+        "router.check.interval": "30",
+        "router.redundant.vrrp.interval": "1",
+        "router.template.kvm": f"systemvm-kvm-{profile.template}",
+        "router.version.check": "true",
+    }
+    if profile.has(4, 11, 2):
+        settings["network.rolling.restart"] = "true"
+    if profile.has(4, 14):
+        settings["router.health.checks.enabled"] = "true"
+        settings["router.health.checks.failures.to.recreate.vr"] = ""
+    if profile.has(4, 21):
+        settings["enforce.post.requests.and.timestamps"] = "false"
+    return settings
+
+
+def _shown(items: list[Row], arguments: Arguments, names: tuple[str, ...]) -> list[Row]:
+    return [item for item in items if matches(item, arguments, names) and has_keyword(item, arguments)]

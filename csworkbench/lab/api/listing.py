@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all list commands share: whose rows are seen, filters, pages, and the form of the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from csworkbench.lab.api.errors import invalid_value
+from csworkbench.lab.api.registry import Arguments
+
+if TYPE_CHECKING:
+    from csworkbench.lab.management import Management
+
+Row = dict[str, Any]
+MAX_PAGE = 500
+"""`default.page.size`: the largest page, and what comes without paging."""
+_UNLIMITED = -1
+
+
+def stamp(moment: datetime) -> str:
+    """A date as the API writes it: whole seconds, offset without colon."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+
+
+def row(**fields: Any) -> Row:
+    """A row without its null fields."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def owned_by(server: Management, arguments: Arguments, account: str) -> bool:
+    """Whether the caller, a root admin, sees rows of that account with these arguments.
+
+    Without `listall` it is the caller's own account only, unless a row is asked for by its id.
+    """
+    if "projectid" in arguments and arguments["projectid"] != "-1":
+        return False
+    if "account" in arguments:
+        return bool(arguments["account"] == account)
+    if arguments.get("listall", False) or "id" in arguments or "domainid" in arguments:
+        return True
+    return account == server.admin_account
+
+
+def matches(item: Row, arguments: Arguments, names: Iterable[str]) -> bool:
+    """Whether the row has the value of each of these arguments that was given; `id` and the like are exact."""
+    return all(item.get(name) == arguments[name] for name in names if name in arguments)
+
+
+def has_keyword(item: Row, arguments: Arguments, fields: Sequence[str] = ("name", "displaytext")) -> bool:
+    """Whether one of these fields contains the keyword."""
+    if "keyword" not in arguments:
+        return True
+    wanted = str(arguments["keyword"]).lower()
+    return any(wanted in str(item.get(field, "")).lower() for field in fields)
+
+
+def reply(key: str, rows: Sequence[Row], arguments: Arguments) -> dict[str, Any]:
+    """The page that was asked for, with the count of all matches; no rows at all make an empty object."""
+    page, size = arguments.get("page"), arguments.get("pagesize")
+    if size is None and page is not None:
+        raise invalid_value("'pagesize' parameter has to be specified together with 'page'")
+    if size == _UNLIMITED:
+        if page is not None:
+            raise invalid_value("Can't specify page parameter when pagesize is -1 (Unlimited)")
+        shown = list(rows)
+    elif size is not None:
+        if page is None:
+            raise invalid_value("'page' parameter has to be specified together with 'pagesize'")
+        if size > MAX_PAGE:
+            raise invalid_value(f"Page size can't exceed max allowed page size value: {MAX_PAGE}")
+        if size < 0 or page < 1:
+            raise invalid_value("'page' and 'pagesize' have to be positive")
+        shown = list(rows[(page - 1) * size : page * size])
+    else:
+        shown = list(rows[:MAX_PAGE])
+    if not rows:
+        return {}
+    return {"count": len(rows), key: shown}

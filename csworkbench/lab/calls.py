@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions that a host's agent runs in a forked child, inside the host's namespaces. Each returns text (JSON)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from csworkbench.lab.calls_arp import announce
+from csworkbench.lab.calls_netlink import cut, flush_conntrack
+
+CALLS: dict[str, Callable[..., str]] = {
+    "announce": announce,
+    "cut": cut,
+    "flush_conntrack": flush_conntrack,
+}

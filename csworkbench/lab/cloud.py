@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole cloud: fabric, tenants, router and management server, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from csworkbench.lab import plan, records
+from csworkbench.lab.events import EventLog
+from csworkbench.lab.fabric import Daemon, Fabric
+from csworkbench.lab.faults import Faults
+from csworkbench.lab.hosts import SYSTEM_PATH, Host, LabError
+from csworkbench.lab.jobs import Jobs
+from csworkbench.lab.launch import Namespaces
+from csworkbench.lab.management import Fixtures, Management
+from csworkbench.lab.orchestrator import Orchestrator, StartError
+from csworkbench.lab.profiles import PROFILES, Profile
+from csworkbench.lab.records import Router, Vm
+from csworkbench.lab.state import StateDirectory
+from csworkbench.lab.tenant import SshKeys
+from csworkbench.lab.timing import Pace
+from csworkbench.lab.vr import Surroundings
+
+TOPOLOGIES = ("isolated",)
+BREAK_PATHS = ("egress", "ingress", "all")
+LATER_BREAK_PATHS = ("dns", "metadata", "balancer")
+_LONGEST_BREAK_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `lab up` was asked for."""
+
+    profile: str = "4.22"
+    vms: int = 10
+    topology: str = "isolated"
+    scale: float = 0.1
+
+    def check(self) -> Profile:
+        """The profile; raises LabError for anything that is not offered."""
+        if self.profile not in PROFILES:
+            raise LabError(f"unknown profile {self.profile!r}; there are {', '.join(PROFILES)}")
+        if self.topology not in TOPOLOGIES:
+            raise LabError(f"topology {self.topology!r} is not offered yet; there is {', '.join(TOPOLOGIES)}")
+        if not 1 <= self.vms <= plan.MAX_VMS:
+            raise LabError(f"--vms must be 1 to {plan.MAX_VMS}")
+        if not 0 <= self.scale <= 10:
+            raise LabError("--scale must be 0 to 10")
+        return PROFILES[self.profile]
+
+
+class Cloud:
+    """The running cloud; made by `bring_up`."""
+
+    def __init__(self, namespaces: Namespaces, management: Management, fabric: Fabric, faults: Faults) -> None:
+        self.namespaces = namespaces
+        self.management = management
+        self.fabric = fabric
+        self.faults = faults
+        self.truth: list[dict[str, Any]] = []
+        """Every outage made so far, in the form that `lab break` prints."""
+        self._servers: dict[str, Daemon] = {}
+        self._sshd = shutil.which("sshd", path=SYSTEM_PATH) or "sshd"
+
+    @classmethod
+    async def bring_up(
+        cls, options: Options, state: StateDirectory, namespaces: Namespaces, progress: Callable[[str], None]
+    ) -> Cloud:
+        """Build everything; returns when tenants answer and the router forwards. Raises LabError."""
+        profile, rng = options.check(), state.rng()
+        network = plan.isolated_network(options.vms, rng)
+        fixtures = Fixtures.make(rng)
+        fabric, faults = Fabric(namespaces), Faults()
+        around = Surroundings(fabric, network, Pace(0.0), faults, rng)
+        numbers = iter(range(plan.FIRST_INSTANCE + options.vms, 1_000_000))
+
+        def new_router() -> Router:
+            return plan.new_router(network, next(numbers), rng)
+
+        log = EventLog()
+        orchestrator = Orchestrator(profile, around, log, new_router)
+        key, secret = state.api_keys()
+        jobs = Jobs(lambda: records.new_id(rng), Pace(options.scale))
+        management = Management(profile, key, secret, network, fixtures, rng, log, jobs, orchestrator)
+        cloud = cls(namespaces, management, fabric, faults)
+        progress(f"{options.vms} tenants and a router")
+        keys, _ = await asyncio.gather(
+            state.ssh_keys({rule.vm.name: rule.ip.address for rule in network.forwarding}), fabric.build()
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(orchestrator.implement())  # without its waits: nobody measures a cloud's first start
+                for vm in network.vms:
+                    tasks.create_task(cloud._start_tenant(vm, keys[vm.name]))
+        except* (LabError, StartError) as errors:
+            raise LabError(str(errors.exceptions[0])) from errors
+        around.pace = Pace(options.scale)
+        return cloud
+
+    def host(self, name: str) -> Host:
+        """A host by name; raises LabError that lists the names there are."""
+        try:
+            return self.fabric.hosts[name]
+        except KeyError:
+            raise LabError(f"no host {name!r}; there are {', '.join(sorted(self.fabric.hosts))}") from None
+
+    async def cut(self, path: str, length_ms: int) -> dict[str, Any]:
+        """An exactly timed outage of that path at the provider's router; raises LabError."""
+        if path in LATER_BREAK_PATHS:
+            raise LabError(f"path {path!r} is not offered yet; there are {', '.join(BREAK_PATHS)}")
+        if path not in BREAK_PATHS:
+            raise LabError(f"unknown path {path!r}; there are {', '.join(BREAK_PATHS)}")
+        if not 1 <= length_ms <= _LONGEST_BREAK_MS:
+            raise LabError(f"--ms must be 1 to {_LONGEST_BREAK_MS}")
+        ips = self.management.network.ips
+        addresses = [ip.address for ip in ips if path == "all" or ip.source_nat == (path == "egress")]
+        stamps = await self.host("gateway").call("cut", addresses=addresses, length_ms=length_ms, clock_offset_s=0)
+        made = {"path": path, **stamps, "clock": "monotonic"}
+        self.truth.append(made)
+        return made
+
+    async def set_fault(self, name: str, *, on: bool) -> None:
+        """Switch a fault and do at once what it means for what runs. Raises LabError."""
+        self.faults.change(name, on=on)
+        if name == "ssh-off":
+            last = self.management.network.vms[-1].name
+            server = self._servers[last]
+            if on:
+                await server.running.kill()
+                await server.running.exited
+            elif server.running.exited.done():
+                self._servers[last] = await self.fabric.sshd(self.host(last), self._sshd)
+
+    async def close(self) -> None:
+        """End the jobs, then everything else at once."""
+        await self.management.jobs.close()
+        await self.namespaces.stop()
+
+    async def _start_tenant(self, vm: Vm, keys: SshKeys) -> None:
+        host = await self.fabric.tenant(vm, keys)
+        self._servers[vm.name] = await self.fabric.sshd(host, self._sshd)
+
+
+def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: object) -> dict[str, Any]:
+    """The info object of `lab up --json` and `lab status --json`."""
+    words = [sys.executable, "-m", "csworkbench", "lab", "--state", str(state.path), "exec", "outside", "--"]
+    return {
+        "state": "up",
+        **more,
+        "supervisor_pid": cloud.namespaces.supervisor_pid,
+        "profile": options.profile,
+        "topology": options.topology,
+        "scale": options.scale,
+        "vms": options.vms,
+        "key": cloud.management.key,
+        "secret": cloud.management.secret,
+        "network": cloud.management.network.name,
+        "egress_target": plan.OUTSIDE_HOST,
+        "connect_socket": str(state.connect_socket),
+        "ssh": {"user": "ops", "key": str(state.user_key), "known_hosts": str(state.known_hosts)},
+        "outside": {"exec": words},
+    }

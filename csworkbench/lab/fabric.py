@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hypervisor and what is plugged into it: three bridges, tenants, and the provider's router with a host behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from csworkbench.lab import plan, tenant
+from csworkbench.lab.calls_netlink import SET, TABLE
+from csworkbench.lab.hostfs import Spec
+from csworkbench.lab.hosts import Host, LabError, Running
+from csworkbench.lab.launch import Namespaces
+from csworkbench.lab.records import Vm
+
+GUEST_BRIDGE, CONTROL_BRIDGE, PUBLIC_BRIDGE = "brguest", "brctl", "brpub"
+_CLOCK_STEP_S = 1013
+"""Seconds between the clocks of two tenants: odd, so that no multiple of a minute hides a mistake."""
+_DAEMON_START_S = 10.0
+
+GATEWAY_RULES = f"""\
+table ip {TABLE} {{
+  set {SET} {{ type ipv4_addr; }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    ip saddr @{SET} drop
+    ip daddr @{SET} drop
+  }}
+}}
+"""
+"""An outage is one element in the set: no connection tracking, no rule change, one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A virtual cable: the switch's end on a bridge, the other end a device of a host."""
+
+    name: str
+    bridge: str
+    device: str
+    mac: str | None = None
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A daemon on a host, with the last lines that it wrote."""
+
+    running: Running
+    log: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+
+
+class Fabric:
+    """Makes hosts and cables. `gateway` and `outside` exist after `build`."""
+
+    def __init__(self, namespaces: Namespaces) -> None:
+        self.namespaces = namespaces
+        self.hosts: dict[str, Host] = {}
+        self._ports = 0
+        self._clock = 0
+
+    async def build(self) -> None:
+        """The bridges, the provider's router and the outside host."""
+        gateway_spec = tenant.host_spec("gateway", 0, nameserver=None)  # its stamps are the host's
+        gateway_spec["sysctls"] |= {
+            "net/ipv4/ip_forward": "1",
+            "net/ipv4/conf/all/arp_announce": "2",  # else a router with arp_ignore=2 drops its requests
+            "net/ipv4/conf/default/arp_announce": "2",
+        }
+        bridges = "\n".join(
+            f"link add name {name} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+            for name in (GUEST_BRIDGE, CONTROL_BRIDGE, PUBLIC_BRIDGE)
+        )
+        _, gateway, outside = await asyncio.gather(
+            self.ip(self.namespaces.fab, bridges),
+            self.create(gateway_spec),
+            self.create(tenant.host_spec("outside", 0, nameserver=None)),
+        )
+        await self.plug(gateway, [Port("gateway", PUBLIC_BRIDGE, "eth0", "02:00:c6:33:64:01")])
+        await self.ip(
+            self.namespaces.fab, f"link add name eth1 netns {gateway.pid} type veth peer name eth0 netns {outside.pid}"
+        )
+        await asyncio.gather(
+            self.ip(
+                gateway,
+                f"addr add {plan.PUBLIC_GATEWAY}/{plan.PUBLIC.prefixlen} dev eth0\n"
+                f"addr add {plan.OUTSIDE_GATEWAY}/{plan.OUTSIDE.prefixlen} dev eth1\n"
+                "link set lo up\nlink set eth0 up\nlink set eth1 up",
+            ),
+            self.ip(
+                outside,
+                f"addr add {plan.OUTSIDE_HOST}/{plan.OUTSIDE.prefixlen} dev eth0\n"
+                f"link set lo up\nlink set eth0 up\nroute add default via {plan.OUTSIDE_GATEWAY}",
+            ),
+            gateway.run("nft", "-f", "-", text=GATEWAY_RULES),
+        )
+
+    def next_clock_offset(self) -> int:
+        """Seconds by which the next host's CLOCK_MONOTONIC shall differ from everybody else's."""
+        self._clock += _CLOCK_STEP_S
+        return self._clock
+
+    async def create(self, spec: Spec) -> Host:
+        """A host of that description, known by its name."""
+        host = await self.namespaces.create(spec)
+        host.environment = tenant.environment(host.name)
+        self.hosts[host.name] = host
+        return host
+
+    async def remove(self, host: Host, ports: Sequence[Port]) -> None:
+        """Power off: the cables first, so that nothing is half alive, then every process."""
+        fab = self.namespaces.fab
+        await self.ip(fab, "\n".join(f"link set {port.name} down" for port in ports))
+        if self.hosts.get(host.name) is host:
+            del self.hosts[host.name]
+        await self.namespaces.destroy(host)
+        await self.ip(fab, "\n".join(f"link del {port.name}" for port in ports), check=False)  # may be gone already
+
+    def port_name(self, prefix: str) -> str:
+        """A name that no port had before: the kernel removes devices late."""
+        self._ports += 1
+        return f"{prefix}p{self._ports}"
+
+    async def plug(self, host: Host, ports: Sequence[Port]) -> None:
+        """Connect a host; the devices are down on its side."""
+        lines = [
+            f"link add name {port.name} master {port.bridge} up type veth peer name {port.device}"
+            f"{f' address {port.mac}' if port.mac else ''} netns {host.pid}"
+            for port in ports
+        ]
+        await self.ip(self.namespaces.fab, "\n".join(lines))
+
+    async def ip(self, host: Host, lines: str, *, check: bool = True) -> None:
+        """`ip -batch` inside a host."""
+        await host.run("ip", *([] if check else ["-force"]), "-batch", "-", text=lines + "\n", check=check)
+
+    async def daemon(self, host: Host, argv: Sequence[str], ready: str) -> Daemon:
+        """Start a daemon and wait for that text on its stderr; raises LabError with its last line when it ends first."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            running = await host.spawn(argv, [null, null, writer])
+        except LabError:
+            os.close(reader)
+            raise
+        finally:
+            os.close(null)
+            os.close(writer)
+        daemon = Daemon(running)
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: _Log(daemon.log, ready, started), os.fdopen(reader, "rb", buffering=0)
+        )
+        try:
+            await asyncio.wait_for(started, _DAEMON_START_S)
+        except (LabError, TimeoutError) as error:
+            last = daemon.log[-1] if daemon.log else "no message"
+            raise LabError(f"{host.name}: {argv[0]} does not start: {last}") from error
+        return daemon
+
+    async def tenant(self, vm: Vm, keys: tenant.SshKeys) -> Host:
+        """A tenant VM on the guest network; its SSH server is started apart (`sshd`)."""
+        spec = tenant.tenant_spec(vm.name, self.next_clock_offset(), nameserver=plan.GUEST_GATEWAY, keys=keys)
+        host = await self.create(spec)
+        await self.plug(host, [Port(vm.name, GUEST_BRIDGE, "eth0", vm.mac)])
+        await self.ip(
+            host,
+            f"addr add {vm.address}/{plan.GUEST.prefixlen} dev eth0\n"
+            f"link set lo up\nlink set eth0 up\nroute add default via {plan.GUEST_GATEWAY}",
+        )
+        return host
+
+    async def sshd(self, host: Host, program: str) -> Daemon:
+        """Start the SSH server of a tenant; returns when it listens."""
+        return await self.daemon(host, [program, "-D", "-e", "-f", tenant.SSHD_CONFIG], tenant.LISTENING)
+
+
+class _Log(asyncio.Protocol):
+    def __init__(self, lines: deque[str], ready: str, started: asyncio.Future[None]) -> None:
+        self._lines, self._ready, self._started = lines, ready, started
+
+    def data_received(self, data: bytes) -> None:
+        for line in data.decode(errors="replace").splitlines():
+            self._lines.append(line)
+            if self._ready in line and not self._started.done():
+                self._started.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._started.done():
+            self._started.set_exception(LabError("ended"))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host sees of the file system: its own /proc, /tmp, /var, /run and the few files of /etc that name it.
+
+All of it is tmpfs and bind mounts inside the host's mount namespace; the machine's own files are never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from csworkbench.lab import kernel
+
+Spec = dict[str, Any]
+"""`name`; `tmpfs`: mount points; `directories` and `files`: {path: mode} and {path: [text, mode]}; `binds`:
+{path in /etc: replacement}; `sysctls`: {path below /proc/sys: value}; `proc`: mount an own /proc and /dev/pts; `home`:
+the working directory of what is started there."""
+
+
+def furnish(spec: Spec) -> None:
+    """Make this mount, UTS and network namespace the host of that description. Raises OSError."""
+    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+    targets = {path: os.path.realpath(path) for path in spec.get("binds", {})}  # before /run is covered
+    kernel.set_hostname(spec["name"])
+    if spec.get("proc", False):
+        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        with contextlib.suppress(OSError):  # refused where parts of /sys are masked; only device listings need it
+            kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        _own_terminals()
+    for path in spec.get("tmpfs", []):
+        kernel.mount("tmpfs", path, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=64m")
+    for path, mode in spec.get("directories", {}).items():
+        Path(path).mkdir(parents=True, exist_ok=True)
+        Path(path).chmod(mode)
+    for path, (text, mode) in spec.get("files", {}).items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+        Path(path).chmod(mode)
+    for path, source in spec.get("binds", {}).items():
+        _replace(targets[path], source)
+    os.chdir(spec.get("home", "/"))
+    for name, value in spec.get("sysctls", {}).items():
+        with contextlib.suppress(FileNotFoundError):  # absent with that feature, e.g. ipv6 off
+            Path("/proc/sys", name).write_text(value)
+
+
+def _replace(target: str, source: str) -> None:
+    if not Path(target).exists():
+        if not target.startswith("/run/"):
+            return  # nothing of the machine's to hide
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).touch()
+    kernel.bind(source, target)
+
+
+def _own_terminals() -> None:
+    """Terminals of its own: sshd must own what it opens, and the group `tty` is not ours in a user namespace."""
+    options = f"newinstance,ptmxmode=0666,mode=0620,gid={os.getgid()}"
+    kernel.mount("devpts", "/dev/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, options)
+    kernel.bind("/dev/pts/ptmx", "/dev/ptmx")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outer process of a cloud: API, sockets and orchestration on the host; the namespaces behind it die with it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from csworkbench.lab import capability
+from csworkbench.lab.hosts import LabError
+from csworkbench.lab.launch import Namespaces
+from csworkbench.lab.state import StateDirectory
+
+Report = Callable[[dict[str, Any]], None]
+"""Takes `{"progress": text}` while it comes up, then `{"ready": info}`."""
+
+
+async def run(options: Any, state: StateDirectory, report: Report, *, started_at: float, until_eof: bool) -> None:
+    """Bring a cloud up, serve it until it is told to stop or its namespaces end, take it down. Raises LabError."""
+    capability.require()
+    state.prepare()
+    state.lock()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    report({"progress": "namespaces"})
+    namespaces = await Namespaces.start(root=os.geteuid() == 0)
+    try:
+        if until_eof:
+            _stop_at_eof(stop)
+        coming_up = asyncio.ensure_future(_serve(options, state, namespaces, report, started_at, stop))
+        await _first(coming_up, stop.wait(), namespaces.process.wait())
+        coming_up.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming_up
+    finally:
+        await namespaces.stop()
+        state.clear()
+
+
+async def _first(*awaitables: Any) -> None:
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks[1:]:
+        task.cancel()
+
+
+async def _serve(
+    options: Any, state: StateDirectory, namespaces: Namespaces, report: Report, started_at: float, stop: asyncio.Event
+) -> None:
+    # aiohttp takes 0.2 s to import: by now the supervisor starts beside it
+    import socket  # noqa: PLC0415
+
+    from aiohttp import web  # noqa: PLC0415
+
+    from csworkbench.lab.api.server import application  # noqa: PLC0415
+    from csworkbench.lab.cloud import Cloud, describe  # noqa: PLC0415
+    from csworkbench.lab.sockets import Listener, connector, controller  # noqa: PLC0415
+
+    cloud = await Cloud.bring_up(options, state, namespaces, lambda text: report({"progress": text}))
+    listeners: list[Listener] = []
+    runner = web.AppRunner(application(cloud.management), access_log=None, shutdown_timeout=0.5)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        info = describe(
+            cloud,
+            options,
+            state,
+            pid=os.getpid(),
+            start_time=process_start(os.getpid()),
+            endpoint=f"http://127.0.0.1:{port}/client/api",
+            started_s=round(time.monotonic() - started_at, 3),
+        )
+        listeners.append(Listener(state.connect_socket, socket.SOCK_STREAM, connector(cloud)))
+        listeners.append(Listener(state.control_socket, socket.SOCK_SEQPACKET, controller(cloud, info, stop.set)))
+        state.write_info(info)
+        report({"ready": info})
+        await asyncio.Event().wait()
+    finally:
+        for listener in listeners:
+            await listener.close()
+        await cloud.management.jobs.close()
+        await runner.cleanup()
+
+
+def process_start(pid: int) -> int:
+    """Start time of a process in clock ticks since boot: with the pid it names a process for good."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def _stop_at_eof(stop: asyncio.Event) -> None:
+    """A thread, because standard input may be anything, also what the event loop cannot watch."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        with suppress(RuntimeError):  # the loop may have ended first
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def main() -> None:
+    """The detached form, started by `lab up`: reports as JSON lines on descriptor `--report`."""
+    from csworkbench.lab.cloud import Options  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--report", type=int, required=True)
+    parser.add_argument("--started-at", type=float, required=True)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--topology", required=True)
+    parser.add_argument("--vms", type=int, required=True)
+    parser.add_argument("--scale", type=float, required=True)
+    words = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stream = os.fdopen(words.report, "w", buffering=1)
+
+    def report(message: dict[str, Any]) -> None:
+        with suppress(OSError):
+            print(json.dumps(message), file=stream)
+            if "ready" in message:
+                stream.close()
+
+    options = Options(words.profile, words.vms, words.topology, words.scale)
+    try:
+        asyncio.run(run(options, StateDirectory(words.state), report, started_at=words.started_at, until_eof=False))
+    except LabError as error:
+        if not stream.closed:
+            report({"error": str(error)})
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host of the lab finds in its file system: names, a home, and for tenants an OpenSSH server."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from csworkbench.lab.hostfs import Spec
+from csworkbench.lab.hosts import SYSTEM_PATH
+
+USER = "ops"
+HOME = f"/run/home/{USER}"
+SSHD_CONFIG = "/run/ssh/sshd_config"
+LISTENING = "Server listening on"
+"""What sshd says on stderr when it accepts connections."""
+
+_SHELL = next((shell for shell in ("/bin/bash", "/bin/sh") if Path(shell).exists()), "/bin/sh")
+_PRIVATE, _READABLE, _PROGRAM = 0o600, 0o644, 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class SshKeys:
+    """A tenant's host key (private, OpenSSH format) and the public key of the one who may log in."""
+
+    host_key: str
+    authorized: str
+
+
+def environment(name: str) -> dict[str, str]:
+    """The environment of programs started on that host from outside of it (`lab exec`)."""
+    return {
+        "PATH": SYSTEM_PATH,
+        "HOME": HOME,
+        "USER": USER,
+        "LOGNAME": USER,
+        "SHELL": _SHELL,
+        "LANG": "C.UTF-8",
+        "HOSTNAME": name,
+    }
+
+
+def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: str = "") -> dict[str, Any]:
+    """A host with a name, a clock and a file system of its own, to be given to `Namespaces.create`."""
+    files: dict[str, tuple[str, int]] = {
+        "/run/etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {name}\n{hosts}", _READABLE),
+        "/run/etc/hostname": (f"{name}\n", _READABLE),
+        "/run/etc/resolv.conf": (f"nameserver {nameserver}\n" if nameserver else "", _READABLE),
+        "/run/etc/passwd": (_passwd(), _READABLE),
+        "/run/etc/group": (_group(), _READABLE),
+        f"{HOME}/.bashrc": ("", _READABLE),
+    }
+    return {
+        "name": name,
+        "clock_offset_s": clock_offset_s,
+        "proc": True,
+        "tmpfs": ["/run", "/tmp", "/var"],  # noqa: S108 - mount points of the host's own
+        "directories": {
+            "/tmp": 0o1777,  # noqa: S108
+            "/run/lock": _PROGRAM,
+            "/run/sshd": _PROGRAM,  # privilege separation, when sshd runs as root
+            HOME: 0o700,
+            "/var/tmp": 0o1777,  # noqa: S108
+            "/var/log": _PROGRAM,
+            "/var/lib": _PROGRAM,
+            "/var/cache": _PROGRAM,
+            "/var/spool": _PROGRAM,
+        },
+        "files": files,
+        "binds": {
+            f"/etc/{name}": f"/run/etc/{name}" for name in ("hosts", "hostname", "resolv.conf", "passwd", "group")
+        },
+        "home": HOME,
+        "sysctls": {
+            "net/ipv6/conf/all/disable_ipv6": "1",
+            "net/ipv6/conf/default/disable_ipv6": "1",
+            "net/ipv4/conf/all/rp_filter": "0",
+            "net/ipv4/conf/default/rp_filter": "0",
+        },
+    }
+
+
+def tenant_spec(name: str, clock_offset_s: int, *, nameserver: str, keys: SshKeys) -> Spec:
+    """A tenant VM: a host with the files of its SSH server."""
+    spec = host_spec(name, clock_offset_s, nameserver=nameserver)
+    spec["files"] |= {
+        SSHD_CONFIG: (_sshd_config(), _PRIVATE),
+        "/run/ssh/host_key": (keys.host_key, _PRIVATE),
+        "/var/log/lastlog": ("", _READABLE),
+        "/run/ssh/authorized_keys": (keys.authorized, _PRIVATE),
+    }
+    return spec
+
+
+def _sshd_config() -> str:
+    return f"""\
+ListenAddress 0.0.0.0
+Port 22
+PidFile none
+HostKey /run/ssh/host_key
+AuthorizedKeysFile /run/ssh/authorized_keys
+AuthenticationMethods publickey
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+StrictModes no
+UsePAM no
+UseDNS no
+PrintMotd no
+PrintLastLog no
+SetEnv PATH={SYSTEM_PATH}
+Subsystem sftp internal-sftp
+"""
+
+
+def _passwd() -> str:
+    """The machine's users behind the tenant user, so that the lab's own uid is always called `ops`."""
+    ours = f"{USER}:x:{os.getuid()}:{os.getgid()}:tenant:{HOME}:{_SHELL}"
+    return "\n".join([ours, *_lines("/etc/passwd"), ""])
+
+
+def _group() -> str:
+    """`tty` is our own group: a user namespace maps no other, and sshd gives terminals to it."""
+    others = [line for line in _lines("/etc/group") if not line.startswith(("tty:", f"{USER}:"))]
+    return "\n".join([f"{USER}:x:{os.getgid()}:", f"tty:x:{os.getgid()}:", *others, ""])
+
+
+def _lines(path: str) -> list[str]:
+    return [line for line in Path(path).read_text(errors="replace").splitlines() if not line.startswith(f"{USER}:")]

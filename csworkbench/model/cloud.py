@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the workbench keeps of CloudStack's objects. Field names follow the API where it has one."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """A virtual router as listRouters showed it. Versions are empty where the server does not tell."""
+
+    id: str
+    name: str
+    state: str
+    role: str = ""
+    redundant_state: str = ""
+    version: str = ""
+    scripts_version: str = ""
+    software_version: str = ""
+    requires_upgrade: bool = False
+    guest_mac: str = ""
+    public_mac: str = ""
+    guest_ip: str = ""
+    public_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A guest network."""
+
+    id: str
+    name: str
+    state: str
+    type: str = ""
+    cidr: str = ""
+    gateway: str = ""
+    restart_required: bool = False
+    redundant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vm:
+    """A tenant VM with its address in the network under test."""
+
+    id: str
+    name: str
+    state: str
+    ip: str
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """A port-forwarding rule."""
+
+    public_ip: str
+    public_port: int
+    private_port: int
+    protocol: str
+    vm_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """A network with all that hangs on it, as read at one time."""
+
+    server_version: str
+    network: Network
+    routers: tuple[Router, ...] = ()
+    vms: tuple[Vm, ...] = ()
+    public_ips: tuple[str, ...] = ()
+    source_nat_ip: str = ""
+    forwardings: tuple[Forwarding, ...] = field(default=())
+    firewall_rules: int = 0
+    egress_rules: int = 0
+
+    @property
+    def rules(self) -> int:
+        """All rules together, for display."""
+        return len(self.forwardings) + self.firewall_rules + self.egress_rules

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The events of a run. They are the only thing that crosses from engine to recorder, viewer and analysis.
+
+Every time in them is in ns on the recording host's CLOCK_MONOTONIC, unless the name says `remote` or it sits in a
+`Sample`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .cloud import Inventory
+from .lane import Lane, Vantage
+from .sample import Sample
+
+
+class Phase(StrEnum):
+    """The phases of a run, in their order (S13). MEASURE stands for CHANGE and SETTLE when somebody else operates."""
+
+    PREPARE = "prepare"
+    WARMUP = "warm-up"
+    BASELINE = "baseline"
+    READY = "ready"
+    CHANGE = "change"
+    SETTLE = "settle"
+    MEASURE = "measure"
+    COLLECT = "collect"
+    DONE = "done"
+
+
+class Verdict(StrEnum):
+    """The one word at the end of a run."""
+
+    MEASURED = "measured"
+    RESTARTED = "restarted"
+    UPGRADED = "upgraded"
+    CHANGED_NOTHING = "changed nothing"
+    FAILED_AND_RECOVERED = "failed and recovered"
+    FAILED = "failed"
+    OPEN = "open"
+    NOT_MEASURABLE = "not measurable"
+
+
+class Level(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class ChannelState(StrEnum):
+    """The SSH (or local) channel to a vantage. Losing it loses no sample."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    LOST = "lost"
+    CLOSED = "closed"
+
+
+class JobStatus(StrEnum):
+    """A CloudStack job as the follower sees it; `lost` when the server no longer knows the job."""
+
+    SUBMITTED = "submitted"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """First event of each run. `scenario` is the scenario as JSON text, secrets masked."""
+
+    run: str
+    name: str
+    version: str
+    cloud: str
+    operation: str
+    scenario: str
+    interactive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEntered:
+    """The run moved on."""
+
+    phase: Phase
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line for people: progress, a warning, an error with what to do next."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InventorySeen:
+    """The network as the API shows it now. The first one is the state before the change."""
+
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPlanned:
+    """What confirmation is asked for: target, consequence in plain words, and the exact API calls."""
+
+    title: str
+    target: str
+    consequence: str
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorActed:
+    """Somebody pressed a key or sent a signal."""
+
+    action: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VantageAdded:
+    """A vantage takes part."""
+
+    vantage: Vantage
+
+
+@dataclass(frozen=True, slots=True)
+class VantageLeftOut:
+    """A vantage does not take part, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAdded:
+    """A lane will be probed."""
+
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class ProberStarted:
+    """The probe program runs. Remote stamps are its own clocks at its start."""
+
+    vantage: str
+    pid: int
+    remote_start_ns: int
+    remote_real_ns: int
+    tier: str
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChanged:
+    """The channel to a vantage was opened, lost or closed."""
+
+    vantage: str
+    state: ChannelState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockEcho:
+    """One clock echo over the channel (S8): our stamps around one remote (monotonic, realtime) pair."""
+
+    vantage: str
+    sent_ns: int
+    received_ns: int
+    remote_ns: int
+    remote_real_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteClock:
+    """A (monotonic, realtime) pair that the prober stamped into its spool; also its heartbeat."""
+
+    vantage: str
+    remote_ns: int
+    remote_real_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesArrived:
+    """Verdicts on samples of one lane, in the order in which they fell."""
+
+    lane: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LateArrived:
+    """Answers after the verdict `fail(timeout)`: stored as late, never as ok (S4)."""
+
+    lane: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOwner:
+    """A second MAC answered the same who-has. `remote_ns` is the vantage's clock."""
+
+    lane: int
+    seq: int
+    remote_ns: int
+    mac: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolCollected:
+    """A vantage's spool has been read to its end, or as far as it can be. `ended` says how the prober ended."""
+
+    vantage: str
+    records: int
+    missing: int
+    ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCalled:
+    """One CloudStack API call. Secrets never get here. `reply` is cut to a bounded length."""
+
+    command: str
+    params: dict[str, str]
+    method: str
+    started_ns: int
+    ended_ns: int
+    status: int
+    error: str = ""
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job's state changed between the last poll with the old state and the first with the new one."""
+
+    job: str
+    command: str
+    status: JobStatus
+    last_old_ns: int
+    first_new_ns: int
+    error_code: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEventSeen:
+    """An entry of CloudStack's event log. `created_s` is the server's clock, whole seconds since 1970."""
+
+    id: str
+    type: str
+    level: str
+    state: str
+    description: str
+    created_s: int
+    parent: str = ""
+    resource_type: str = ""
+    resource_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerClock:
+    """The offset of the management server's clock to ours, from the HTTP Date header: it lies in [low_s, high_s]."""
+
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReached:
+    """The run's result in one word, with its reasons."""
+
+    verdict: Verdict
+    over_budget: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """Last event of each run that ended in order."""
+
+    exit_code: int
+    why: str = ""
+
+
+Body = (
+    RunOpened
+    | PhaseEntered
+    | Notice
+    | InventorySeen
+    | OperationPlanned
+    | OperatorActed
+    | VantageAdded
+    | VantageLeftOut
+    | LaneAdded
+    | ProberStarted
+    | ChannelChanged
+    | ClockEcho
+    | RemoteClock
+    | SamplesArrived
+    | LateArrived
+    | SecondOwner
+    | SpoolCollected
+    | ApiCalled
+    | JobChanged
+    | CloudEventSeen
+    | ServerClock
+    | VerdictReached
+    | RunClosed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A body with its place in the run's history: `seq` counts from 1, both stamps are the recorder's."""
+
+    seq: int
+    at_ns: int
+    wall_ns: int
+    body: Body

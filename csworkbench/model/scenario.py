@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scenario: what to operate on, what to measure, for how long. The YAML file has these very keys."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Refused(StrEnum):
+    """What to do with a tenant that cannot be reached by SSH."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class LabOptions:
+    """The test cloud that a run starts for itself. `scale` shortens injected waits, never protocol timers."""
+
+    profile: str = "4.22"
+    topology: str = "isolated"
+    vms: int = 10
+    scale: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """restartNetwork; every flag is sent, whatever its default is in the server's version."""
+
+    cleanup: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The one thing to do: the field that is set. None set means that the run only measures."""
+
+    restart: Restart | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """True when nothing is to be operated."""
+        return self.restart is None
+
+    @property
+    def title(self) -> str:
+        """Short name with its flags, for headings."""
+        if self.restart is None:
+            return "measure only"
+        return f"restart cleanup={str(self.restart.cleanup).lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """The VMs to probe from. `vms` is `all` or a tuple of names."""
+
+    vms: str | tuple[str, ...] = "all"
+    user: str = ""
+    key: str = ""
+    port: int = 22
+    known_hosts: str = ""
+    host_key: str = "known"  # known: refuse an unknown key; accept-new: keep the first one seen
+    proxy_command: str = ""
+    refused: Refused = Refused.SKIP
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The vantage on the public side: this host, or words to put before each command (`exec`)."""
+
+    at: str = "local"
+    exec: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vantages:
+    """Where probes run."""
+
+    tenants: Tenants | None = field(default_factory=Tenants)
+    outside: Outside | None = field(default_factory=Outside)
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Lengths in seconds. `settle_limit` is when an outage is given up as open."""
+
+    warmup: float = 2.0
+    baseline: float = 30.0
+    confirm: float = 60.0
+    settle_limit: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Seconds between two samples of a lane."""
+
+    icmp: float = 0.1
+    arp: float = 0.1
+    syn: float = 0.1
+    banner: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One run, as its author wrote it."""
+
+    name: str
+    network: str
+    cloud: str = "lab"
+    lab: LabOptions | None = None
+    operation: Operation = field(default_factory=Operation)
+    vantages: Vantages = field(default_factory=Vantages)
+    egress_target: str = ""
+    lanes: str = "auto"
+    phases: Phases = field(default_factory=Phases)
+    intervals: Intervals = field(default_factory=Intervals)
+    budget: dict[str, float] = field(default_factory=dict)
+    repeat: int = 1

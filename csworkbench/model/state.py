@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RunState and the one reducer. Live, re-attached and replayed runs all go through `apply`."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from . import event as ev
+from .cloud import Inventory
+from .event import Event, Phase
+from .lane import Lane, Vantage
+from .sample import Sample
+
+CALLS_KEPT = 200  # the newest API calls, for display; the run file has them all
+NOTICES_KEPT = 500
+
+
+@dataclass(slots=True)
+class LaneState:
+    """A lane and all its samples in order of arrival, plus late answers and second owners."""
+
+    lane: Lane
+    samples: list[Sample] = field(default_factory=list)
+    late: list[Sample] = field(default_factory=list)
+    second_owners: list[ev.SecondOwner] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class VantageState:
+    """A vantage, its channel and its clock echoes."""
+
+    vantage: Vantage
+    started: ev.ProberStarted | None = None
+    channel: ev.ChannelState = ev.ChannelState.OPENING
+    losses: int = 0
+    echoes: list[ev.ClockEcho] = field(default_factory=list)
+    last_clock: ev.RemoteClock | None = None
+    collected: ev.SpoolCollected | None = None
+
+
+@dataclass(slots=True)
+class JobState:
+    """A job with the bracket of each of its transitions, oldest first."""
+
+    job: str
+    command: str
+    changes: list[ev.JobChanged] = field(default_factory=list)
+
+    @property
+    def status(self) -> ev.JobStatus:
+        """The newest status."""
+        return self.changes[-1].status if self.changes else ev.JobStatus.SUBMITTED
+
+    @property
+    def ended(self) -> ev.JobChanged | None:
+        """The transition that ended the job, or None while it runs."""
+        over = (ev.JobStatus.SUCCEEDED, ev.JobStatus.FAILED, ev.JobStatus.CANCELLED, ev.JobStatus.LOST)
+        return next((c for c in self.changes if c.status in over), None)
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything known of a run. Only `apply` changes it."""
+
+    seq: int = 0
+    opened: ev.RunOpened | None = None
+    started_ns: int = 0
+    started_wall_ns: int = 0
+    last_ns: int = 0
+    phase: Phase = Phase.PREPARE
+    phases: list[tuple[Phase, int, str]] = field(default_factory=list)
+    vantages: dict[str, VantageState] = field(default_factory=dict)
+    left_out: list[ev.VantageLeftOut] = field(default_factory=list)
+    lanes: dict[int, LaneState] = field(default_factory=dict)
+    planned: ev.OperationPlanned | None = None
+    before: Inventory | None = None
+    inventory: Inventory | None = None
+    jobs: dict[str, JobState] = field(default_factory=dict)
+    cloud_events: list[tuple[int, ev.CloudEventSeen]] = field(default_factory=list)
+    calls: deque[ev.ApiCalled] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
+    call_count: int = 0
+    server_clock: ev.ServerClock | None = None
+    notices: deque[tuple[int, ev.Notice]] = field(default_factory=lambda: deque(maxlen=NOTICES_KEPT))
+    actions: list[tuple[int, ev.OperatorActed]] = field(default_factory=list)
+    verdict: ev.VerdictReached | None = None
+    closed: ev.RunClosed | None = None
+
+    def phase_ns(self, phase: Phase) -> int | None:
+        """When that phase was entered first, host monotonic ns; None when it has not been."""
+        return next((at for p, at, _ in self.phases if p is phase), None)
+
+    def wall_ns(self, at_ns: int) -> int:
+        """Wall time (ns since 1970) of a host monotonic stamp, by the pair taken when the run was opened."""
+        return self.started_wall_ns + at_ns - self.started_ns
+
+    @property
+    def missing_records(self) -> int | None:
+        """Records that were not collected; None while a spool has yet to be collected."""
+        running = [v for v in self.vantages.values() if v.started is not None]
+        if not running or any(v.collected is None for v in running):
+            return None
+        return sum(v.collected.missing for v in running if v.collected is not None)
+
+
+def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - one table of cases, one line each
+    """Fold one event into the state. Events for lanes, vantages or jobs that were never announced are ignored."""
+    state.seq = event.seq
+    state.last_ns = max(state.last_ns, event.at_ns)
+    match event.body:
+        case ev.SamplesArrived(lane, samples):
+            if lane in state.lanes:
+                state.lanes[lane].samples.extend(samples)
+        case ev.LateArrived(lane, samples):
+            if lane in state.lanes:
+                state.lanes[lane].late.extend(samples)
+        case ev.SecondOwner() as owner:
+            if owner.lane in state.lanes:
+                state.lanes[owner.lane].second_owners.append(owner)
+        case ev.RunOpened() as opened:
+            state.opened = opened
+            state.started_ns, state.started_wall_ns = event.at_ns, event.wall_ns
+        case ev.PhaseEntered(phase, why):
+            state.phase = phase
+            state.phases.append((phase, event.at_ns, why))
+        case ev.Notice() as notice:
+            state.notices.append((event.at_ns, notice))
+        case ev.InventorySeen(inventory):
+            state.before = state.before or inventory
+            state.inventory = inventory
+        case ev.OperationPlanned() as planned:
+            state.planned = planned
+        case ev.OperatorActed() as acted:
+            state.actions.append((event.at_ns, acted))
+        case ev.VantageAdded(vantage):
+            state.vantages[vantage.name] = VantageState(vantage)
+        case ev.VantageLeftOut() as left_out:
+            state.left_out.append(left_out)
+        case ev.LaneAdded(new_lane):
+            state.lanes[new_lane.id] = LaneState(new_lane)
+        case ev.ProberStarted() as started:
+            if started.vantage in state.vantages:
+                state.vantages[started.vantage].started = started
+        case ev.ChannelChanged(name, channel):
+            if name in state.vantages:
+                state.vantages[name].channel = channel
+                state.vantages[name].losses += channel is ev.ChannelState.LOST
+        case ev.ClockEcho() as echo:
+            if echo.vantage in state.vantages:
+                state.vantages[echo.vantage].echoes.append(echo)
+        case ev.RemoteClock() as clock:
+            if clock.vantage in state.vantages:
+                state.vantages[clock.vantage].last_clock = clock
+        case ev.SpoolCollected() as collected:
+            if collected.vantage in state.vantages:
+                state.vantages[collected.vantage].collected = collected
+        case ev.ApiCalled() as call:
+            state.calls.append(call)
+            state.call_count += 1
+        case ev.JobChanged() as change:
+            state.jobs.setdefault(change.job, JobState(change.job, change.command)).changes.append(change)
+        case ev.CloudEventSeen() as seen:
+            state.cloud_events.append((event.at_ns, seen))
+        case ev.ServerClock() as clock_bound:
+            state.server_clock = clock_bound
+        case ev.VerdictReached() as verdict:
+            state.verdict = verdict
+        case ev.RunClosed() as closed:
+            state.closed = closed

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP to a tenant's sshd: directly, or as a connected socket handed over by a Unix socket."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+
+from .shell import ShellError
+
+ATTEMPT_EVERY_S = 0.4  # S10: new connections each 250-500 ms rather than wait for an old SYN's back-off
+ATTEMPTS_AT_ONCE = 8
+ATTEMPT_TIMEOUT_S = 4.0
+
+Dial = Callable[[str, int], Awaitable[socket.socket]]
+
+
+async def dial_tcp(host: str, port: int) -> socket.socket:
+    """A connected, non-blocking TCP socket. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, kind, proto, _, address = infos[0]
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK, proto)
+    try:
+        await loop.sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def dial_through(path: str) -> Dial:
+    """Connect by asking a Unix socket: `CONNECT host port`, answered with `OK` and the socket itself (SCM_RIGHTS).
+
+    This is what OpenSSH's ProxyUseFdpass does with a ProxyCommand, without a process for each attempt.
+    """
+
+    async def dial(host: str, port: int) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as control:
+            await loop.sock_connect(control, path)
+            await loop.sock_sendall(control, f"CONNECT {host} {port}\n".encode())
+            await _readable(control)
+            answer, fds, _, _ = socket.recv_fds(control, 1024, 1)
+        if not fds:
+            raise OSError(answer.decode("utf-8", "replace").strip().removeprefix("ERR ") or "no answer")
+        sock = socket.socket(fileno=fds[0])
+        sock.setblocking(False)
+        return sock
+
+    return dial
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
+async def dial_soon(dial: Dial, host: str, port: int, limit_s: float) -> tuple[socket.socket, int]:
+    """Race attempts started every ATTEMPT_EVERY_S until one is connected: (socket, attempts made).
+
+    Only the winner goes on to speak SSH, so sshd never sees the others. Raises ShellError after `limit_s`.
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + limit_s
+    pending: set[asyncio.Task[socket.socket]] = set()
+    attempts, last = 0, "no answer"
+    try:
+        while True:
+            if len(pending) < ATTEMPTS_AT_ONCE:
+                pending.add(asyncio.create_task(_attempt(dial, host, port)))
+                attempts += 1
+            done, pending = await asyncio.wait(pending, timeout=ATTEMPT_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+            connected = [task.result() for task in done if task.exception() is None]
+            for spare in connected[1:]:
+                spare.close()
+            if connected:
+                return connected[0], attempts
+            last = next((str(task.exception()) for task in done), last)
+            if loop.time() >= give_up:
+                raise ShellError(f"{host}:{port} cannot be reached: {last}")
+            if done:  # refused at once: do not spin
+                await asyncio.sleep(ATTEMPT_EVERY_S)
+    finally:
+        for task in pending:
+            task.cancel()
+        for task in pending:
+            with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
+                (await task).close()
+
+
+async def _attempt(dial: Dial, host: str, port: int) -> socket.socket:
+    try:
+        return await asyncio.wait_for(dial(host, port), ATTEMPT_TIMEOUT_S)
+    except TimeoutError:
+        raise OSError("timed out") from None

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what a probe program recorded (probes/FORMAT.md, version 1). Everything in it is untrusted."""
+
+import struct
+from dataclasses import dataclass
+
+from csworkbench.model.codec import sample_from_row
+from csworkbench.model.event import Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
+from csworkbench.model.sample import Sample
+
+MAGIC = b"CSWSPOOL"
+VERSION = 1
+HEADER = struct.Struct("<8sHHIQQ16s16s")
+RECORD = struct.Struct("<IHBBBBHIQQQQQ")
+NO_LANE = 0xFFFF
+_INT64 = 0x7FFF_FFFF_FFFF_FFFF  # the run file's integers are signed
+
+SAMPLE, CLOCK, END, LATE, SECOND_OWNER = 1, 2, 3, 4, 5
+END_REASONS = {0: "time was up", 1: "asked to stop", 2: "the prober failed"}
+
+
+class SpoolError(Exception):
+    """The bytes are not a spool of this version."""
+
+
+@dataclass(slots=True)
+class SpoolReader:
+    """Turns spool bytes, in order and cut anywhere, into events. `vantage` and `lanes` say what may appear.
+
+    `offset` is where to go on after a lost channel: it only counts whole records. Raises SpoolError on a spool that is
+    not ours; records for lanes that the vantage was not given are counted and dropped.
+    """
+
+    vantage: str
+    lanes: frozenset[int]
+    run: bytes
+    offset: int = 0
+    records: int = 0
+    gaps: int = 0
+    strange: int = 0
+    ended: str = ""
+    promised: int | None = None
+    _rest: bytes = b""
+
+    def feed(self, offset: int, data: bytes) -> list[Body]:
+        """Take the bytes from `offset` on; what has been read already is skipped. Raises SpoolError."""
+        have = self.offset + len(self._rest)
+        if offset > have:
+            raise SpoolError(f"{self.vantage}: the tail skipped from byte {have} to {offset}")
+        data = self._rest + data[have - offset :]
+        if self.offset == 0:
+            if len(data) < HEADER.size:
+                self._rest = data
+                return []
+            self._check_header(data)
+            self.offset, data = HEADER.size, data[HEADER.size :]
+        whole = len(data) // RECORD.size * RECORD.size
+        self._rest = data[whole:]
+        self.offset += whole
+        return self._bodies(data[:whole])
+
+    def _check_header(self, data: bytes) -> None:
+        magic, version, size, _pid, _mono, _real, run, _ = HEADER.unpack_from(data)
+        if magic != MAGIC or version != VERSION or size != RECORD.size:
+            raise SpoolError(f"{self.vantage}: not a spool of version {VERSION}")
+        if run != self.run:
+            raise SpoolError(f"{self.vantage}: the spool belongs to another run")
+
+    def _bodies(self, data: bytes) -> list[Body]:
+        samples: dict[int, list[Sample]] = {}
+        late: dict[int, list[Sample]] = {}
+        others: list[Body] = []
+        for record in RECORD.iter_unpack(data):
+            number, lane, kind, outcome, reason, _flags, detail, seq, intended, sent, received, value, aux = record
+            self.gaps += max(number - self.records, 0)
+            self.records = number + 1
+            if kind in (SAMPLE, LATE, SECOND_OWNER) and (lane not in self.lanes or outcome > 2):
+                self.strange += 1
+            elif kind in (SAMPLE, LATE):
+                row = (
+                    seq,
+                    intended & _INT64,
+                    sent & _INT64,
+                    received & _INT64,
+                    outcome,
+                    reason,
+                    detail,
+                    value & _INT64,
+                )
+                (samples if kind == SAMPLE else late).setdefault(lane, []).append(sample_from_row(row))
+            elif kind == CLOCK:
+                others.append(RemoteClock(self.vantage, sent & _INT64, aux & _INT64))
+            elif kind == SECOND_OWNER:
+                others.append(SecondOwner(lane, seq, received & _INT64, value & 0xFFFF_FFFF_FFFF))
+            elif kind == END:
+                self.ended = END_REASONS.get(reason, "the prober failed")
+                self.promised = number + 1
+            else:
+                self.strange += 1
+        bodies: list[Body] = [SamplesArrived(lane, tuple(rows)) for lane, rows in samples.items()]
+        bodies += [LateArrived(lane, tuple(rows)) for lane, rows in late.items()]
+        return bodies + others

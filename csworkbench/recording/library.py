@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where runs live: one folder each (0700) under the platform's data directory."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+RUN_FILE = "run.db"
+SOCKET = "engine.sock"
+
+
+class RunNotFound(Exception):
+    """No such run; the message says what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run's folder: run file, viewer socket, engine log, exports."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def file(self) -> Path:
+        """The run file."""
+        return self.path / RUN_FILE
+
+    @property
+    def socket(self) -> Path:
+        """The viewers' socket; there while the engine lives."""
+        return self.path / SOCKET
+
+
+def runs_dir() -> Path:
+    """The folder of all runs; `CSWORKBENCH_DATA_DIR` overrides the platform's data directory."""
+    base = os.environ.get("CSWORKBENCH_DATA_DIR") or platformdirs.user_data_dir("csworkbench")
+    return Path(base) / "runs"
+
+
+def new_run(name: str, base: Path, now: datetime | None = None) -> RunFolder:
+    """Make the folder of a new run, named by UTC time and the scenario's name."""
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
+    words = re.findall(r"[a-z0-9]+", name.lower())[:4] or ["run"]
+    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        path = base / f"{stamp}-{'-'.join(words)[:40]}{suffix}"
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return RunFolder(path)
+    raise FileExistsError(f"{base}: a thousand runs in one second")
+
+
+def all_runs(base: Path) -> list[RunFolder]:
+    """Every run, newest first."""
+    found = [RunFolder(p.parent) for p in base.glob(f"*/{RUN_FILE}")]
+    return sorted(found, key=lambda r: r.name, reverse=True)
+
+
+def find_run(text: str, base: Path) -> RunFolder:
+    """A run by id, unique beginning of an id, `last`, or path to its folder or file. Raises RunNotFound."""
+    path = Path(text)
+    if path.name == RUN_FILE and path.is_file():
+        return RunFolder(path.parent)
+    if (path / RUN_FILE).is_file():
+        return RunFolder(path)
+    runs = all_runs(base)
+    if not runs:
+        raise RunNotFound(f"no run called {text!r}: there are no runs yet under {base}")
+    if text == "last":
+        return runs[0]
+    matching = [r for r in runs if r.name == text] or [r for r in runs if r.name.startswith(text)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise RunNotFound(f"{text!r} fits {len(matching)} runs, e.g. {matching[0].name} and {matching[1].name}")
+    raise RunNotFound(f"no run called {text!r}; the newest is {runs[0].name} (`csworkbench runs` lists all)")

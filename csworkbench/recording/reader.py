@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a run's history, while it is being written or long after."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from csworkbench.model.codec import CodecError, body_from_json, sample_from_row
+from csworkbench.model.event import Event, LateArrived, SamplesArrived
+from csworkbench.model.sample import Sample
+from csworkbench.model.state import RunState, apply
+
+from .schema import FORMAT
+
+CHUNK = 500
+_BULK: dict[str, type[SamplesArrived] | type[LateArrived]] = {
+    "samples_arrived": SamplesArrived,
+    "late_arrived": LateArrived,
+}
+
+
+class RunFileError(Exception):
+    """The file is not a run file that this version can read; the message is one clear line."""
+
+
+class RunFileReader:
+    """Reads events in order. Never changes the file. Each method may raise RunFileError."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise RunFileError(f"{path}: no such run file")
+        try:
+            # Not opened with mode=ro: a WAL left behind by a killed engine must be read too, and that needs its index.
+            self._db = sqlite3.connect(path, check_same_thread=False, timeout=10)
+            self._db.execute("PRAGMA query_only=ON")
+            self.header: dict[str, str] = dict(self._db.execute("SELECT key, value FROM header"))
+            version = int(self.header.get("format", "0"))
+        except (sqlite3.Error, ValueError) as error:
+            raise RunFileError(f"{path}: not a run file ({error})") from None
+        if version != FORMAT:
+            self._db.close()
+            raise RunFileError(f"{path}: run file format {version}; this version reads format {FORMAT}")
+        self.path = path
+
+    def read(self, after_seq: int = 0, limit: int = CHUNK) -> list[Event]:
+        """The next events after that number, at most `limit`; events of an unknown kind are left out.
+
+        An empty list means that there is nothing more now.
+        """
+        found: list[Event] = []
+        while not found:
+            try:
+                rows = self._db.execute(
+                    "SELECT seq, at_ns, wall_ns, kind, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+                    (after_seq, limit),
+                ).fetchall()
+                if not rows:
+                    break
+                samples = self._samples(rows[0][0], rows[-1][0])
+                found = [e for row in rows if (e := self._event(row, samples)) is not None]
+            except (sqlite3.Error, CodecError, ValueError, KeyError) as error:
+                raise RunFileError(f"{self.path}: damaged after entry {after_seq} ({error})") from None
+            after_seq = rows[-1][0]
+        return found
+
+    def __iter__(self) -> Iterator[Event]:
+        after = 0
+        while events := self.read(after):
+            yield from events
+            after = events[-1].seq
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _samples(self, first: int, last: int) -> dict[int, tuple[Sample, ...]]:
+        rows = self._db.execute(
+            "SELECT batch, seq, intended_ns, sent_ns, received_ns, outcome, reason, detail, value FROM samples"
+            " WHERE batch BETWEEN ? AND ? ORDER BY batch, rowid",
+            (first, last),
+        )
+        return {b: tuple(sample_from_row(r[1:]) for r in group) for b, group in groupby(rows, key=itemgetter(0))}
+
+    @staticmethod
+    def _event(row: tuple[int, int, int, str, str], samples: dict[int, tuple[Sample, ...]]) -> Event | None:
+        seq, at_ns, wall_ns, kind, text = row
+        data: Any = json.loads(text)
+        bulk = _BULK.get(kind)
+        body = bulk(int(data["lane"]), samples.get(seq, ())) if bulk else body_from_json(kind, data)
+        return None if body is None else Event(seq, at_ns, wall_ns, body)
+
+
+def load_state(path: Path) -> RunState:
+    """Fold a whole run file into a state. Raises RunFileError."""
+    reader = RunFileReader(path)
+    try:
+        state = RunState()
+        for event in reader:
+            apply(state, event)
+    finally:
+        reader.close()
+    return state

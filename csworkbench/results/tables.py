@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CSV files: fixed columns, new ones only at the end; text from tenants and the API is made harmless."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from csworkbench.model import event as ev
+from csworkbench.model.event import Phase
+from csworkbench.model.lane import Lane
+from csworkbench.recording.reader import RunFileReader
+
+from .run_result import RunResult
+from .times import rfc3339, seconds_text
+
+Cell = str | int | float
+Row = list[Cell]
+
+LANE_COLUMNS = ("lane", "service", "prober", "flow", "vantage", "subject", "target", "port")
+SAMPLES = (
+    "run", *LANE_COLUMNS, "seq", "phase", "sent", "sent_ns", "vantage_sent_ns", "align_bound_ns", "intended_ns",
+    "rtt_ms", "outcome", "reason", "detail", "value", "late",
+)  # fmt: skip
+OUTAGES = (
+    "run", *LANE_COLUMNS, "headline", "start", "start_ns", "end", "end_ns", "onset_low_ns", "onset_high_ns",
+    "end_low_ns", "end_high_ns", "down_s", "low_s", "high_s", "lost", "reason", "blip", "open",
+)  # fmt: skip
+EVENTS = ("run", "seq", "at", "at_ns", "source", "kind", "name", "status", "low_ns", "high_ns", "text")
+SUMMARY = (
+    "run", "verdict", "service", "down_s", "low_s", "high_s", "longest_s", "median_s", "outages", "worst", "hit",
+    "lanes", "any_down_s", "all_down_s", "open", "budget_s", "missing_records",
+)  # fmt: skip
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def harmless(text: str) -> str:
+    r"""Text that no spreadsheet takes for a formula and no terminal for a command.
+
+    Control and direction characters become `\xNN` or `\uNNNN`; a leading =, +, - or @ (full-width too) gets an
+    apostrophe before it.
+    """
+    text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
+def write_tables(result: RunResult, run_file: Path, folder: Path, budget: dict[str, float]) -> list[Path]:
+    """Write the four CSV files into a folder and return their paths. Raises OSError."""
+    reader = RunFileReader(run_file)
+    try:
+        return [
+            _write(folder / "samples.csv", SAMPLES, _samples(result)),
+            _write(folder / "outages.csv", OUTAGES, _outages(result)),
+            _write(folder / "events.csv", EVENTS, _events(result, reader)),
+            _write(folder / "summary.csv", SUMMARY, _summary(result, budget)),
+        ]
+    finally:
+        reader.close()
+
+
+def _write(path: Path, columns: Iterable[str], rows: Iterable[Row]) -> Path:
+    """Write beside and move in place, so that nobody ever reads half a file."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([harmless(c) if isinstance(c, str) else c for c in row] for row in rows)
+    return part.replace(path)
+
+
+def _lane_cells(run: str, lane: Lane) -> Row:
+    return [
+        run, lane.id, str(lane.service), str(lane.prober), lane.flow, lane.vantage, lane.subject, lane.target,
+        lane.port or "",
+    ]  # fmt: skip
+
+
+def _samples(result: RunResult) -> Iterator[Row]:
+    state, analysis = result.state, result.analysis
+    starts = [(at, str(phase)) for phase, at, _ in state.phases]
+    for lane_id in sorted(state.lanes):
+        lane_state = state.lanes[lane_id]
+        vantage = lane_state.lane.vantage
+        head = _lane_cells(result.run, lane_state.lane)
+        bound_ns = analysis.bound_ns(vantage)
+        late = {sample.seq for sample in lane_state.late}
+        for sample in sorted(lane_state.samples):
+            at_ns = analysis.align(vantage, sample.at_ns)
+            phase = next((name for start, name in reversed(starts) if start <= at_ns), str(Phase.PREPARE))
+            yield [
+                *head, sample.seq, phase, rfc3339(state.wall_ns(at_ns)), at_ns if sample.sent_ns else "",
+                sample.sent_ns or "", bound_ns, sample.intended_ns,
+                f"{sample.rtt_ns / 1e6:.3f}" if sample.received_ns else "", sample.outcome.name.lower(),
+                sample.reason.text if sample.reason else "", sample.detail or "", sample.value or "",
+                int(sample.seq in late),
+            ]  # fmt: skip
+
+
+def _outages(result: RunResult) -> Iterator[Row]:
+    state = result.state
+    for outage in result.analysis.outages():
+        lane = state.lanes[outage.lane].lane
+        end = rfc3339(state.wall_ns(outage.end_ns)) if outage.end_ns else ""
+        yield [
+            *_lane_cells(result.run, lane), int(lane.headline), rfc3339(state.wall_ns(outage.start_ns)),
+            outage.start_ns, end, outage.end_ns or "", *outage.onset, *outage.end, seconds_text(outage.down_ns),
+            seconds_text(outage.low_ns), seconds_text(outage.high_ns), outage.lost, outage.reason.text,
+            int(outage.blip), int(outage.open),
+        ]  # fmt: skip
+
+
+def _events(result: RunResult, reader: RunFileReader) -> Iterator[Row]:
+    for event in reader:
+        cells = _event_cells(event.body)
+        if cells is not None:
+            at = rfc3339(result.state.wall_ns(event.at_ns))
+            yield [result.run, event.seq, at, event.at_ns, *cells]
+
+
+def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911 - one case for each source
+    """(source, kind, name, status, low_ns, high_ns, text); None for what is in samples.csv or has no moment."""
+    match body:
+        case ev.PhaseEntered(phase, why):
+            return ["run", "phase", str(phase), "entered", "", "", why]
+        case ev.OperatorActed(action, detail):
+            return ["operator", "action", action, "", "", "", detail]
+        case ev.Notice(level, text):
+            return ["run", "notice", "", str(level), "", "", text]
+        case ev.ApiCalled() as call:
+            return ["api", "call", call.command, call.status, call.started_ns, call.ended_ns, call.error]
+        case ev.JobChanged() as job:
+            return ["api", "job", job.command, str(job.status), job.last_old_ns, job.first_new_ns, job.text]
+        case ev.CloudEventSeen() as seen:
+            text = f"{rfc3339(seen.created_s * 1_000_000_000)} {seen.level} {seen.description}"
+            return ["cloudstack", "event", seen.type, seen.state, "", "", text]
+        case ev.ChannelChanged(vantage, state, detail):
+            return ["vantage", "channel", vantage, str(state), "", "", detail]
+        case ev.ProberStarted() as started:
+            return ["vantage", "prober", started.vantage, "started", "", "", started.tier]
+        case ev.SpoolCollected() as collected:
+            text = f"{collected.records} records, {collected.missing} missing"
+            return ["vantage", "spool", collected.vantage, collected.ended, "", "", text]
+        case ev.VantageLeftOut(name, why):
+            return ["vantage", "left out", name, "", "", "", why]
+        case ev.VerdictReached(verdict, _, reasons):
+            return ["run", "verdict", str(verdict), "", "", "", "; ".join(reasons)]
+        case _:
+            return None
+
+
+def _summary(result: RunResult, budget: dict[str, float]) -> Iterator[Row]:
+    missing = result.state.missing_records
+    for service, report in result.services().items():
+        yield [
+            result.run, result.verdict, str(service), seconds_text(report.down_ns), seconds_text(report.low_ns),
+            seconds_text(report.high_ns), seconds_text(report.longest_ns), seconds_text(report.median_ns),
+            report.outages, report.worst, report.hit, report.lanes, seconds_text(report.any_down_ns),
+            seconds_text(report.all_down_ns), int(report.open), budget.get(str(service), ""),
+            "" if missing is None else missing,
+        ]  # fmt: skip

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one registry of actions. Key bindings, footer, command palette and help screen are made from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding
+
+from .view import RunView
+
+
+class Group(StrEnum):
+    """How the help screen groups actions."""
+
+    RUN = "Run"
+    TIME = "Timeline"
+    ROWS = "Lanes and outages"
+    APP = "Workbench"
+
+
+Refusal = Callable[[RunView], str]
+
+
+def always(_: RunView) -> str:
+    """Available in every situation."""
+    return ""
+
+
+def _to_start(view: RunView) -> str:
+    return view.why_not_start()
+
+
+def _to_export(view: RunView) -> str:
+    return "" if view.has_samples else "nothing has been measured yet"
+
+
+def _with_outages(view: RunView) -> str:
+    return "" if view.outages else "no outage so far"
+
+
+def _with_lanes(view: RunView) -> str:
+    return "" if view.state.lanes else "no lanes yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a person can do.
+
+    `handler` names an `action_…` method of the session screen, or of the app with the prefix `app.`. `refusal` says why
+    the action is not available now, in words; empty means that it is.
+    """
+
+    id: str
+    keys: str
+    title: str
+    help: str
+    group: Group
+    handler: str
+    refusal: Refusal = always
+    footer: str = ""  # the word in the footer; empty: not shown there
+
+    @property
+    def shown_keys(self) -> str:
+        """The keys as people read them: `+ =`."""
+        return " ".join(_SHOWN.get(k, k) for k in self.keys.split(","))
+
+    def binding(self) -> Binding:
+        """The action as Textual's key binding; its id lets users remap it."""
+        keys = self.keys.split(",")
+        return Binding(
+            self.keys, self.handler, self.footer or self.title, show=bool(self.footer), id=self.id,
+            key_display=_SHOWN.get(keys[0], keys[0]), tooltip=self.help,
+        )  # fmt: skip
+
+
+_SHOWN = {
+    "plus": "+", "minus": "-", "equals_sign": "=", "left_square_bracket": "[", "right_square_bracket": "]",
+    "question_mark": "?", "space": "Space", "enter": "Enter", "left": "Left", "right": "Right", "up": "Up",
+    "down": "Down", "shift+left": "Shift+Left", "shift+right": "Shift+Right", "ctrl+p": "^p", "ctrl+q": "^q",
+    "ctrl+c": "^c", "f1": "F1", "home": "Home", "end": "End", "tab": "Tab", "pageup": "PgUp", "pagedown": "PgDn",
+}  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    Action("operation.start", "r", "Start the operation", "Shows what would be called and asks before anything happens",
+           Group.RUN, "start_operation", _to_start, "Restart"),
+    Action("run.export", "e", "Export the measurements", "Writes CSV files and summary.json and says where they are",
+           Group.RUN, "export", _to_export, "Export"),
+    Action("time.follow", "f", "Follow the present", "Turns the page when the present reaches its edge",
+           Group.TIME, "follow", _with_lanes, "Follow"),
+    Action("time.zoom_in", "plus,equals_sign", "Zoom in", "Less time per column, down to 0.05 s",
+           Group.TIME, "zoom(-1)", _with_lanes, "Zoom"),
+    Action("time.zoom_out", "minus", "Zoom out", "More time per column, up to 60 s",
+           Group.TIME, "zoom(1)", _with_lanes),
+    Action("time.fit", "0", "Show the whole run", "Chooses the zoom at which everything measured fits",
+           Group.TIME, "fit", _with_lanes),
+    Action("time.left", "left,h", "Cursor left", "Moves the cursor one column back and pans at the edge",
+           Group.TIME, "move(-1)", _with_lanes),
+    Action("time.right", "right,l", "Cursor right", "Moves the cursor one column on and pans at the edge",
+           Group.TIME, "move(1)", _with_lanes),
+    Action("time.page_left", "shift+left,H", "Pan left", "Half a page back in time",
+           Group.TIME, "pan(-1)", _with_lanes),
+    Action("time.page_right", "shift+right,L", "Pan right", "Half a page on in time",
+           Group.TIME, "pan(1)", _with_lanes),
+    Action("time.home", "home", "Go to the change", "Puts the cursor where the change began",
+           Group.TIME, "go_to_change", _with_lanes),
+    Action("time.utc", "u", "Switch relative time and UTC", "The axis counts from the change or shows UTC",
+           Group.TIME, "toggle_utc"),
+    Action("rows.up", "up,k", "Lane above", "Moves the cursor to the row above",
+           Group.ROWS, "select(-1)", _with_lanes),
+    Action("rows.down", "down,j", "Lane below", "Moves the cursor to the row below",
+           Group.ROWS, "select(1)", _with_lanes),
+    Action("rows.fold", "enter,space", "Fold or unfold a service", "Shows all VMs of a service or only the worst one",
+           Group.ROWS, "fold", _with_lanes, "Unfold"),
+    Action("outage.previous", "left_square_bracket", "Previous outage", "Jumps to the outage before the cursor",
+           Group.ROWS, "outage(-1)", _with_outages),
+    Action("outage.next", "right_square_bracket", "Next outage", "Jumps to the outage after the cursor",
+           Group.ROWS, "outage(1)", _with_outages, "Outage"),
+    Action("outage.list", "o", "Go to the outage list", "Enter in the list jumps to the outage's place in time",
+           Group.ROWS, "outage_list"),
+    Action("panel.next", "p", "Next side panel", "On a narrow terminal one side panel shows at a time",
+           Group.APP, "next_panel", always, "Panel"),
+    Action("app.help", "question_mark,f1", "Help", "All keys, and what the glyphs mean",
+           Group.APP, "app.help", always, "Help"),
+    Action("app.palette", "ctrl+p", "Command palette", "Search all actions by name",
+           Group.APP, "app.command_palette"),
+    Action("app.quit", "q", "Quit", "Asks first while a run is live; never stops a measurement silently",
+           Group.APP, "app.leave", always, "Quit"),
+)  # fmt: skip
+
+BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+
+
+def bindings() -> list[Binding]:
+    """All actions as Textual bindings."""
+    return [action.binding() for action in ACTIONS]

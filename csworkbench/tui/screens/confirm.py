@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two questions that the workbench asks: before the operation, and before leaving a live run."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from csworkbench.model.event import OperationPlanned, Phase
+from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.guide import Line, deed
+from csworkbench.tui.text import clean
+from csworkbench.tui.widgets.base import content
+
+CALLS_SHOWN = 20
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Names target, consequence and the exact API calls. `y` or the focused button confirms, Esc does not."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape,q", "answer(False)", "No"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    AUTO_FOCUS = "#go"
+
+    def __init__(self, planned: OperationPlanned, left_out: Sequence[str], glyphs: Glyphs) -> None:
+        super().__init__()
+        self._planned = planned
+        self._left_out = left_out
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        """The question."""
+        verb = deed(self._planned).split()[0].capitalize()
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "start the operation?"
+            with VerticalScroll(classes="dialog-text", can_focus=False):
+                yield Static(content(self._lines(), self._glyphs), markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(f"{verb} now (y)", id="go", variant="warning", compact=True)
+                yield Button("Cancel (Esc)", id="cancel", compact=True)
+
+    def _lines(self) -> list[Line]:
+        planned = self._planned
+        lines: list[Line] = [
+            (("Target       ", "$text-muted"), (clean(planned.target), "b")),
+            (("Operation    ", "$text-muted"), (clean(planned.title), "b")),
+            (("Consequence  ", "$text-muted"), (clean(planned.consequence), "$warning")),
+        ]
+        if self._left_out:
+            names = ", ".join(clean(n, 40) for n in self._left_out[:5])
+            lines.append((("Not measured ", "$text-muted"), (names, "$warning")))
+        lines += [(), (("API calls", "$text-muted"),)]
+        lines += [((f"  {clean(call)}", "$primary"),) for call in planned.calls[:CALLS_SHOWN]]
+        if not planned.calls:
+            lines.append((("  none", "$text-disabled"),))
+        return lines
+
+    def action_answer(self, yes: bool) -> None:
+        """Close with the answer."""
+        self.dismiss(yes)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """The mouse or Enter."""
+        event.stop()
+        self.dismiss(event.button.id == "go")
+
+
+class Leave(Enum):
+    """What to do with a live run when its viewer goes."""
+
+    KEEP = "keep"
+    STOP = "stop"
+
+
+_STOPPING = {
+    Phase.CHANGE: "The operation has been sent and cannot be recalled; stopping ends only the measurement of it.",
+    Phase.SETTLE: "The change is over; stopping now leaves open whether everything has come back.",
+    Phase.READY: "Nothing has been changed yet.",
+}
+
+
+class LeaveScreen(ModalScreen[Leave | None]):
+    """Leave a live run running, or stop it. Esc stays."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "leave", "Leave it running"),
+        Binding("s", "stop", "Stop"),
+        Binding("escape,n,q", "stay", "Stay"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    AUTO_FOCUS = "#keep"
+
+    def __init__(self, phase: Phase, glyphs: Glyphs, *, read_only: bool) -> None:
+        super().__init__()
+        self._phase = phase
+        self._glyphs = glyphs
+        self._read_only = read_only
+
+    def compose(self) -> ComposeResult:
+        """The question."""
+        consequence = _STOPPING.get(self._phase, "Stopping ends the run in order; what was measured is kept.")
+        lines: list[Line] = [
+            (("The run is live ", "b"), (f"(phase {self._phase.value}).", "b")),
+            (
+                ("Left running, it goes on without this window; ", ""),
+                ("csworkbench attach", "b"),
+                (" shows it again.", ""),
+            ),
+        ]
+        if not self._read_only:
+            lines.append(((consequence, "$warning"),))
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "quit"
+            yield Static(content(lines, self._glyphs), markup=False, classes="dialog-text")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Leave it running (l)", id="keep", variant="primary", compact=True)
+                if not self._read_only:
+                    yield Button("Stop it (s)", id="stop", variant="error", compact=True)
+                yield Button("Stay (Esc)", id="stay", compact=True)
+
+    def action_leave(self) -> None:
+        """Close the viewer only."""
+        self.dismiss(Leave.KEEP)
+
+    def action_stop(self) -> None:
+        """End the run."""
+        if not self._read_only:
+            self.dismiss(Leave.STOP)
+
+    def action_stay(self) -> None:
+        """Back to the run."""
+        self.dismiss(None)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """The mouse or Enter."""
+        event.stop()
+        self.dismiss({"keep": Leave.KEEP, "stop": Leave.STOP}.get(event.button.id or ""))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All keys from the registry, and what the glyphs mean."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from csworkbench.tui.actions import ACTIONS, Group
+from csworkbench.tui.glyphs import Cell, Glyphs
+from csworkbench.tui.guide import Line
+from csworkbench.tui.text import fit
+from csworkbench.tui.widgets.base import content
+
+MEANINGS: tuple[tuple[Cell, str, str], ...] = (
+    (Cell.UP, "$success", "up"),
+    (Cell.DOWN, "$error", "down"),
+    (Cell.EDGE, "$warning", "an outage begins or ends in here, no one knows where exactly"),
+    (Cell.DEGRADED, "$accent", "up and down by turns"),
+    (Cell.UNKNOWN, "$secondary", "unknown: the prober could not tell"),
+    (Cell.BLIND, "$text-disabled", "blind: no sample where one was due"),
+    (Cell.NONE, "", "no data yet"),
+)
+
+
+def help_lines(glyphs: Glyphs) -> list[Line]:
+    """The help as lines; made from the registry of actions."""
+    lines: list[Line] = []
+    for group in Group:
+        lines.append(((group.value, "b $accent"),))
+        for action in (a for a in ACTIONS if a.group is group):
+            lines.append(
+                ((f"  {fit(action.shown_keys, 24)}", "b"), (fit(action.title, 30), ""), (action.help, "$text-muted"))
+            )
+        lines.append(())
+    lines.append((("Lanes", "b $accent"),))
+    for cell, style, meaning in MEANINGS:
+        lines.append(((f"  {glyphs.cells[cell] * 4}{' ' * 20}", style), (meaning, "")))
+    marks = (
+        (glyphs.start + glyphs.line * 2 + glyphs.end, "a job; its ends are as wide as the time between two polls"),
+        (glyphs.mark + glyphs.unsure * 3, "an event; CloudStack tells whole seconds of its own clock"),
+        (glyphs.second * 4, "a second MAC answers for the gateway as well"),
+    )
+    lines += [((f"  {fit(mark, 24)}", "$primary"), (meaning, "")) for mark, meaning in marks]
+    lines += [(), (("Figures are  down [lowest, highest]  in seconds, for the worst VM of a service.", "$text-muted"),)]
+    return lines
+
+
+class HelpScreen(ModalScreen[None]):
+    """Scrolls with the arrow keys; any of Esc, q, ? and F1 closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "close", "Close")]
+    AUTO_FOCUS = "#help-text"
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        """The text."""
+        with Vertical(classes="dialog -wide") as dialog:
+            dialog.border_title = "help"
+            dialog.border_subtitle = "Esc closes"
+            with VerticalScroll(id="help-text"):
+                yield Static(content(help_lines(self._glyphs), self._glyphs), markup=False)
+
+    def action_close(self) -> None:
+        """Back to the run."""
+        self.dismiss()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The timeline: window, rows and their painting are pure; `widget` draws them."""

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rows the timeline has: the marks, then lanes by service, folded to the worst VM of each kind of probe."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from csworkbench.model.lane import Lane, Service
+from csworkbench.tui.view import RunView
+
+SHORT = {Service.GATEWAY: "gateway"}
+
+
+class Kind(Enum):
+    """What a row shows."""
+
+    AXIS = auto()
+    PHASES = auto()
+    JOB = auto()
+    EVENTS = auto()
+    OWNERS = auto()
+    LANE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `number` of `of` counts event rows; `fold` is `folded`, `unfolded` or empty: nothing to fold."""
+
+    kind: Kind
+    label: str = ""
+    job: str = ""
+    number: int = 0
+    of: int = 1
+    lane: int = -1
+    service: Service | None = None
+    fold: str = ""
+    first: bool = True
+
+    @property
+    def selectable(self) -> bool:
+        """True when the row cursor may stand on it."""
+        return self.kind is not Kind.AXIS and (self.kind is not Kind.EVENTS or self.number == 0)
+
+
+class Rows:
+    """Builds the rows; remembers which services are unfolded and which VM was worst, so that rows do not flicker."""
+
+    def __init__(self) -> None:
+        self.unfolded: set[Service] = set()
+        self._worst: dict[tuple[Service, str], int] = {}
+
+    def toggle(self, service: Service) -> None:
+        """Fold or unfold a service."""
+        self.unfolded ^= {service}
+
+    def build(self, view: RunView, event_rows: int) -> list[Row]:
+        """All rows, top to bottom."""
+        rows = [Row(Kind.AXIS), Row(Kind.PHASES, "phase")]
+        rows += [Row(Kind.JOB, "job", job=job_id) for job_id in view.state.jobs] or [Row(Kind.JOB, "job")]
+        rows += [Row(Kind.EVENTS, "events" if not i else "", number=i, of=event_rows) for i in range(event_rows)]
+        gateway = view.gateway_lane
+        if gateway is not None:
+            rows.append(Row(Kind.OWNERS, "gateway MAC", lane=gateway.id))
+        for service in Service:
+            rows += self._service(view, service)
+        return rows
+
+    def _service(self, view: RunView, service: Service) -> Iterator[Row]:
+        kinds: dict[str, list[Lane]] = {}
+        for state in view.state.lanes.values():
+            if state.lane.service is service:
+                kinds.setdefault(f"{state.lane.prober}/{state.lane.flow}", []).append(state.lane)
+        foldable = any(len(lanes) > 1 for lanes in kinds.values())
+        unfolded = service in self.unfolded
+        fold = ("unfolded" if unfolded else "folded") if foldable else ""
+        first = True
+        for kind, lanes in sorted(kinds.items(), key=lambda item: (not item[1][0].headline, item[0])):
+            shown = sorted(lanes, key=lane_order) if unfolded else [self._choose(view, service, kind, lanes)]
+            for lane in shown:
+                yield Row(
+                    Kind.LANE, SHORT.get(service, service.value), lane=lane.id, service=service, fold=fold, first=first
+                )
+                first = False
+
+    def _choose(self, view: RunView, service: Service, kind: str, lanes: list[Lane]) -> Lane:
+        """The worst lane; the one shown stays until another is worse by more than a sample."""
+        ordered = sorted(lanes, key=lane_order)
+        worst = max(ordered, key=lambda lane: _badness(view, lane))
+        known = next((lane for lane in ordered if lane.id == self._worst.get((service, kind))), None)
+        if known is not None and _badness(view, worst) <= _badness(view, known) + known.interval_ns:
+            worst = known
+        self._worst[service, kind] = worst.id
+        return worst
+
+
+def _badness(view: RunView, lane: Lane) -> int:
+    report = view.reports.get(lane.id)
+    return report.down_ns if report is not None else 0
+
+
+def lane_order(lane: Lane) -> list[tuple[int, str]]:
+    """Order by the subject's name as people count: vm2 before vm10."""
+    return [(int(d or -1), t) for d, t in re.findall(r"(\d{1,18})|(\D+)", lane.subject or lane.vantage)]
+
+
+def event_rows(height: int) -> int:
+    """How many rows the events get at that height."""
+    return 1 if height < 16 else 2 if height < 30 else 3

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The timeline as one line-API widget: all rows, one cursor, paged window, strips cached by row."""
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from csworkbench.measurement.outage import Outage
+from csworkbench.model.event import Phase
+from csworkbench.model.lane import Service
+from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.messages import CursorMoved
+from csworkbench.tui.view import RunView
+
+from .canvas import Parts, changed, text_of
+from .detail import detail
+from .paint import Geometry, Painter
+from .rows import Kind, Row, Rows, event_rows
+from .window import DEFAULT_STEP_NS, Window, zoom_text
+
+STYLES = (
+    "none", "up", "down", "edge", "degraded", "unknown", "blind", "axis", "now", "phase", "phase-name", "phase-change",
+    "phase-change-name", "job", "job-unsure", "job-good", "job-bad", "event", "event-bad", "event-unsure", "owner-0",
+    "owner-1", "owner-2", "owner-none", "owner-second", "label", "label-mark", "label-beside", "service", "figure",
+    "figure-open", "cursor", "row-cursor",
+)  # fmt: skip
+BACKGROUNDS = ("cursor", "row-cursor")
+FROZEN = 1  # the axis stays while rows scroll
+
+
+class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
+    """Draws the rows of one run. `show` takes news; only what differs from the frame before is drawn again."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"timeline--{style}" for style in STYLES}
+
+    def __init__(self, view: RunView, glyphs: Glyphs) -> None:
+        super().__init__(id="timeline-rows")
+        self.view = view
+        self.painter = Painter(view, glyphs)
+        self.rows = Rows()
+        self.window: Window | None = None
+        self.following = True
+        self.cursor_ns: int | None = None
+        self.cursor_row = 0
+        self._geometry = Geometry.of(80)
+        self._built: list[Row] = []
+        self._painted: dict[int, Parts] = {}
+        self._strips: dict[int, Strip] = {}
+        self._fitted = False
+        self._styles: dict[str, Style] = {}
+
+    # What is shown
+
+    @property
+    def row(self) -> Row | None:
+        """The row that the cursor stands on."""
+        return self._built[self.cursor_row] if self.cursor_row < len(self._built) else None
+
+    @property
+    def detail(self) -> str:
+        """What stands under the cursor, in words."""
+        if self.window is None or self.row is None:
+            return ""
+        return detail(self.view, self.row, self.window, self.cursor_ns)
+
+    @property
+    def status(self) -> str:
+        """Zoom and mode, for the panel's border."""
+        if self.window is None:
+            return ""
+        mode = "following" if self.following and self.view.running else "paused" if self.view.running else ""
+        return f"{zoom_text(self.window.step_ns)}{f' · {mode}' if mode else ''}"
+
+    def text_rows(self) -> list[str]:
+        """Every row as text, for tests."""
+        assert self.window is not None  # noqa: S101
+        return [text_of(self.painter.paint(row, self.window, self._geometry)) for row in self._built]
+
+    def show(self) -> None:
+        """Take the run's news and redraw the columns that differ."""
+        width = self.scrollable_content_region.width
+        height = self.scrollable_content_region.height
+        if width < 1 or height < 1 or not self.view.state.lanes:
+            return
+        self._geometry = Geometry.of(width)
+        self._place_window()
+        built = self.rows.build(self.view, event_rows(height))
+        if [(r.kind, r.lane) for r in built] != [(r.kind, r.lane) for r in self._built]:
+            self._rebuild(built)
+        else:
+            self._built = built
+        size = Size(width, len(built))
+        if self.virtual_size != size:
+            self.virtual_size = size
+        for y in range(height):
+            self._repaint(y)
+
+    def _place_window(self) -> None:
+        view, columns = self.view, self._geometry.columns
+        now = view.now_ns
+        if self.window is None:
+            first = next((at for p, at, _ in view.state.phases if p is not Phase.PREPARE), view.state.started_ns)
+            self.window = Window(first - DEFAULT_STEP_NS, DEFAULT_STEP_NS, columns)
+        window = self.window.resized(columns)
+        if not self.following:
+            self.window = window
+            return
+        if view.running:
+            self.window = window.following(now)
+        elif view.over and not self._fitted:
+            self._fitted = True
+            self.window = window.fitting(*self._extent())
+        elif window != self.window:
+            self.window = window.fitting(*self._extent()) if self._fitted else window
+
+    def _extent(self) -> tuple[int, int]:
+        """From the start of measuring to the end of the run."""
+        phases = self.view.state.phases
+        starts = [at for p, at, _ in phases if p in (Phase.BASELINE, Phase.MEASURE)]
+        ends = [at for p, at, _ in phases if p in (Phase.COLLECT, Phase.DONE)]
+        return starts[0] if starts else self.view.state.started_ns, ends[0] if ends else self.view.now_ns
+
+    def _rebuild(self, built: list[Row]) -> None:
+        """Rows have come or gone: the cursor stays on its row, everything is drawn."""
+        old = self.row
+        self._built = built
+        self._painted.clear()
+        self._strips.clear()
+        if old is not None:
+            same = next(
+                (i for i, r in enumerate(built) if (r.kind, r.lane, r.number) == (old.kind, old.lane, old.number)), None
+            )
+            near = next((i for i, r in enumerate(built) if r.service is old.service and r.kind is old.kind), None)
+            self.cursor_row = same if same is not None else near if near is not None else 0
+        if self.cursor_row >= len(built) or not built[self.cursor_row].selectable or self.cursor_row < FROZEN + 1:
+            lanes = (i for i, r in enumerate(built) if r.kind is Kind.LANE)
+            self.cursor_row = next(lanes, min(1, len(built) - 1))
+        self.refresh()
+
+    def _repaint(self, y: int) -> None:
+        index = self._index(y)
+        if self.window is None or index >= len(self._built):
+            return
+        parts = self.painter.paint(self._built[index], self.window, self._geometry)
+        span = changed(self._painted.get(index, ()), parts)
+        if span is not None:
+            self._painted[index] = parts
+            self._strips.pop(index, None)
+            self.refresh(Region(span[0], y, span[1] - span[0] + 1, 1))
+
+    def _index(self, y: int) -> int:
+        """The row in line y of the viewport."""
+        return y if y < FROZEN else y + self.scroll_offset.y
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line from its painted parts."""
+        index = self._index(y)
+        width = self.scrollable_content_region.width
+        if self.window is None or index >= len(self._built):
+            return Strip.blank(width, self.rich_style)
+        strip = self._strips.get(index)
+        if strip is None:
+            parts = self._painted.get(index)
+            if parts is None:
+                parts = self.painter.paint(self._built[index], self.window, self._geometry)
+                self._painted[index] = parts
+            strip = self._strips[index] = self._strip(index, parts, width)
+        return strip
+
+    def _strip(self, index: int, parts: Parts, width: int) -> Strip:
+        base = self.rich_style
+        if index == self.cursor_row:
+            base += self._style("row-cursor")
+        strip = Strip([Segment(text, base + self._style(style) if style else base) for text, style in parts if text])
+        strip = strip.adjust_cell_length(width, base)
+        if self.cursor_ns is not None and self.window is not None and self.window.shows(self.cursor_ns):
+            x = self._geometry.label + self.window.column(self.cursor_ns)
+            under = strip.crop(x, x + 1).apply_style(self._style("cursor"))
+            strip = Strip.join([strip.crop(0, x), under, strip.crop(x + 1)])
+        return strip
+
+    def _style(self, name: str) -> Style:
+        style = self._styles.get(name)
+        if style is None:
+            full = self.get_component_rich_style(f"timeline--{name}")
+            if name in BACKGROUNDS:
+                style = Style(bgcolor=full.bgcolor)
+            else:  # without its background, so that the cursor's shows through
+                style = Style(color=full.color, bold=full.bold)
+            self._styles[name] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget styles: the theme or the layout has changed."""
+        super().notify_style_update()
+        self._styles.clear()
+        self._strips.clear()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Draw what has come into view."""
+        super().watch_scroll_y(old_value, new_value)
+        self._strips.clear()
+
+    def on_resize(self) -> None:
+        """Another size has other columns."""
+        self._painted.clear()
+        self._strips.clear()
+        self.show()
+        self.refresh()
+
+    # What a person does
+
+    def _moved(self) -> None:
+        self._strips.clear()
+        self.show()
+        self.refresh()
+        self.post_message(CursorMoved())
+
+    def follow(self) -> None:
+        """Back to the present; the cursor column goes."""
+        self.following, self.cursor_ns, self._fitted = True, None, False
+        self._moved()
+
+    def zoom(self, levels: int) -> None:
+        """Less (negative) or more time per column, around the cursor or the present."""
+        if self.window is None:
+            return
+        keep = self.cursor_ns if self.cursor_ns is not None else self.view.now_ns
+        self.window = self.window.zoomed(levels, keep)
+        self._fitted = True  # a zoom that was asked for stays
+        self._moved()
+
+    def fit(self) -> None:
+        """Show everything that was measured."""
+        if self.window is not None:
+            self.window = self.window.fitting(*self._extent())
+            self.following = self.window.shows(self.view.now_ns)
+            self._moved()
+
+    def pan(self, direction: int) -> None:
+        """Half a page back or on."""
+        if self.window is not None:
+            self.following = False
+            self.window = self.window.panned(direction * max(self.window.columns // 2, 1))
+            self._moved()
+
+    def move(self, columns: int) -> None:
+        """Move the cursor by columns; the window pans when it reaches the edge."""
+        if self.window is None:
+            return
+        at = self.cursor_ns
+        if at is None:
+            last = min(self.window.column(self.view.now_ns), self.window.columns - 1)
+            at = self.window.time(max(last, 0))
+        self.go_to(self.window.time(self.window.column(at) + columns))
+
+    def go_to(self, at_ns: int) -> None:
+        """Put the cursor at a time and bring it into view."""
+        if self.window is not None:
+            self.following = False
+            self.cursor_ns = at_ns
+            self.window = self.window.showing(at_ns)
+            self._moved()
+
+    def go_to_outage(self, outage: Outage) -> None:
+        """Put the cursor on an outage's lane and onset; unfolds the service when the lane is not shown."""
+        service = self.view.state.lanes[outage.lane].lane.service
+        if all(r.lane != outage.lane or r.kind is not Kind.LANE for r in self._built):
+            self.rows.unfolded.add(service)
+            self.show()
+        self.cursor_row = next(
+            (i for i, r in enumerate(self._built) if r.kind is Kind.LANE and r.lane == outage.lane), self.cursor_row
+        )
+        self._scroll_to_cursor()
+        self.go_to(outage.start_ns)
+
+    def select(self, direction: int) -> None:
+        """Move the row cursor."""
+        index = self.cursor_row + direction
+        while 0 <= index < len(self._built) and not self._built[index].selectable:
+            index += direction
+        if 0 <= index < len(self._built):
+            self.cursor_row = index
+            self._scroll_to_cursor()
+            self._moved()
+
+    def _scroll_to_cursor(self) -> None:
+        height = self.scrollable_content_region.height
+        top = self.scroll_offset.y
+        if self.cursor_row < top + FROZEN:
+            self.scroll_to(y=max(self.cursor_row - FROZEN, 0), animate=False)
+        elif self.cursor_row >= top + height:
+            self.scroll_to(y=self.cursor_row - height + 1, animate=False)
+
+    def fold(self) -> Service | None:
+        """Fold or unfold the service under the cursor; None where there is nothing to fold."""
+        row = self.row
+        if row is None or row.service is None or not row.fold:
+            return None
+        self.rows.toggle(row.service)
+        self._moved()
+        return row.service
+
+    def toggle_utc(self) -> None:
+        """Switch the axis."""
+        self.painter.in_utc = not self.painter.in_utc
+        self._moved()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; a click on a label folds."""
+        index = self._index(event.y)
+        if index >= len(self._built) or self.window is None:
+            return
+        if self._built[index].selectable:
+            self.cursor_row = index
+        column = event.x - self._geometry.label
+        if 0 <= column < self.window.columns:
+            self.go_to(self.window.time(column))
+        elif column >= 0 or self.fold() is None:
+            self._moved()

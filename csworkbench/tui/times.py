@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Durations and times as people read them. Input is always integer ns."""
+
+from datetime import UTC, datetime
+
+SECOND = 1_000_000_000
+
+
+def seconds(ns: int) -> str:
+    """A duration: `1.42 s`, `123.4 s`, `1234 s`."""
+    return f"{number(ns)} s"
+
+
+def number(ns: int) -> str:
+    """A duration in seconds without its unit, with as many decimals as are worth reading."""
+    value = ns / SECOND
+    if abs(value) < 100:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def bounds(low_ns: int, high_ns: int) -> str:
+    """Bounds of a duration in seconds: `[1.32, 1.52]`."""
+    return f"[{number(low_ns)}, {number(high_ns)}]"
+
+
+def span(ns: int) -> str:
+    """A running clock: `0:14`, `12:03`, `1:02:03`."""
+    whole = abs(ns) // SECOND
+    hours, rest = divmod(whole, 3600)
+    text = f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+    return f"-{text}" if ns < 0 and whole else text
+
+
+def relative(ns: int, digits: int = 0) -> str:
+    """A time relative to the change: `+14 s`, `-2.5 s`, `+2:05`."""
+    sign = "-" if ns < 0 else "+"
+    value = abs(ns) / SECOND
+    if value >= 120:
+        return f"{sign}{span(abs(ns))}"
+    return f"{sign}{value:.{digits}f} s"
+
+
+def utc(wall_ns: int, digits: int = 2) -> str:
+    """Wall time of day in UTC: `14:03:11.42`. A stamp outside of datetime's range is shown as `?`."""
+    try:
+        stamp = datetime.fromtimestamp(wall_ns // SECOND, UTC)
+    except (OverflowError, OSError, ValueError):
+        return "?"
+    text = stamp.strftime("%H:%M:%S")
+    return text if not digits else f"{text}.{wall_ns % SECOND // 10 ** (9 - digits):0{digits}d}"

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The panels that a layout may place. Each shows a part of the run and knows nothing of the others."""
+
+from collections.abc import Callable
+
+from textual.widget import Widget
+
+from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.view import RunView
+
+from .base import Panel
+from .chrome import DetailPanel, GuidePanel, HeaderPanel, KeysPanel
+from .facts import NetworkPanel, ServicesPanel
+from .outages import OutagesPanel
+from .time import TimelinePanel
+
+PANELS: dict[str, Callable[[RunView, Glyphs], Widget]] = {
+    "header": HeaderPanel,
+    "guide": GuidePanel,
+    "network": NetworkPanel,
+    "services": ServicesPanel,
+    "outages": OutagesPanel,
+    "timeline": TimelinePanel,
+    "detail": DetailPanel,
+    "keys": KeysPanel,
+}
+
+__all__ = ["PANELS", "Panel"]

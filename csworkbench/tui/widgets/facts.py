@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network under test, and the figures per service."""
+
+from collections.abc import Iterable
+
+from csworkbench.measurement.totals import ServiceReport
+from csworkbench.model.cloud import Router
+from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.guide import Line
+from csworkbench.tui.text import clean, fit, width
+from csworkbench.tui.times import bounds, number
+from csworkbench.tui.view import RunView
+
+from .base import LinesPanel
+
+RUNNING = "running"
+
+
+class NetworkPanel(LinesPanel):
+    """Network and routers as the API shows them; routers stay on the list after they have gone."""
+
+    BORDER_TITLE = "network"
+
+    def __init__(self, view: RunView, glyphs: Glyphs) -> None:
+        super().__init__(view, glyphs, panel_id="network")
+
+    def lines(self) -> Iterable[Line]:
+        """Name and state, one line per router, counts."""
+        inventory = self.view.state.inventory
+        cells = max(self.content_size.width, 20)
+        if inventory is None:
+            return [(("not read yet", "$text-disabled"),)]
+        network = inventory.network
+        state = clean(network.state, 14)
+        lines: list[Line] = [
+            ((fit(clean(network.name, 60), cells - len(state) - 1), "b"), (f" {state}", "$text-muted")),
+        ]
+        present = {r.id for r in inventory.routers}
+        before = {r.id for r in self.view.state.before.routers} if self.view.state.before else present
+        routers = sorted(self.view.routers.values(), key=lambda r: (r.id not in before, r.name))
+        room = min(max((width(clean(r.name, 40)) for r in routers), default=0) + 2, max(cells - 12, 8))
+        lines += [_router(r, cells, room, present=r.id in present, new=r.id not in before) for r in routers]
+        ips = len(inventory.public_ips)
+        lines.append(((f"{len(inventory.vms)} VMs · {ips} IPs · {inventory.rules} rules", "$text-muted"),))
+        for left_out in self.view.state.left_out[:3]:
+            lines.append(((fit(f"without {clean(left_out.name, 40)}: {clean(left_out.why, 80)}", cells), "$warning"),))
+        return lines
+
+
+def _router(router: Router, cells: int, room: int, *, present: bool, new: bool) -> Line:
+    version = clean(router.version or router.software_version, 12)
+    if not present:
+        return ((fit(f"× {clean(router.name, 40)}", cells - 5), "$text-disabled"), (" gone", "$text-disabled"))
+    state = clean(router.state, 10)
+    role = clean(router.redundant_state, 8) if router.redundant_state.lower() not in ("", "unknown") else ""
+    tail = " ".join(t for t in (role, version, "↑" if router.requires_upgrade else "", "new" if new else "") if t)
+    name = fit(("+ " if new else "● ") + clean(router.name, 40), room)
+    style = "$success" if state.lower() == RUNNING else "$warning"
+    return (
+        (name, "b" if new else ""),
+        (f" {fit(state, 9)}", style),
+        (fit(f" {tail}", max(cells - room - 10, 0)), "$text-muted"),
+    )
+
+
+class ServicesPanel(LinesPanel):
+    """Per service: how long the worst VM was down, with bounds, and how many were hit."""
+
+    BORDER_TITLE = "services"
+
+    def __init__(self, view: RunView, glyphs: Glyphs) -> None:
+        super().__init__(view, glyphs, panel_id="services")
+
+    def lines(self) -> Iterable[Line]:
+        """Two lines per service, one on a narrow terminal."""
+        cells = max(self.content_size.width, 20)
+        if not self.view.services:
+            yield (("no lanes yet", "$text-disabled"),)
+        for report in self.view.services:
+            yield from [_short(report)] if self.screen.has_class("-narrow") else _service(report, cells)
+
+
+def _short(report: ServiceReport) -> Line:
+    name = (fit(report.service.value, 12), "b")
+    if not report.outages:
+        return (name, ("up", "$success"), (f"  {report.lanes} lanes, no outage", "$text-disabled"))
+    figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
+    tail = f"  {'still down, ' if report.open else ''}worst {clean(report.worst, 40)} · {report.hit}/{report.lanes} hit"
+    return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}", "$text-muted"))
+
+
+def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
+    name = fit(report.service.value, 11)
+    if not report.outages:
+        word = "up" if report.down_ns == 0 and not report.open else "?"
+        yield ((name, "b"), (fit(word, 8, right=True), "$success"))
+        yield ((fit(f"  {report.lanes} lane{'s' * (report.lanes != 1)}, no outage", cells), "$text-disabled"),)
+        return
+    figure = fit(f"{number(report.down_ns)} s", 8, right=True)
+    yield (
+        (name, "b"),
+        (figure, "b $error" if report.open else "b $accent"),
+        (fit(f" {bounds(report.low_ns, report.high_ns)}", max(cells - 19, 0)), "$text-muted"),
+    )
+    still = "still down · " if report.open else ""
+    count = f" · {report.outages}×" if report.outages > 1 else ""
+    worst = f"  {still}worst {clean(report.worst, 40)} · {report.hit}/{report.lanes} hit{count}"
+    yield ((fit(worst, cells), "$error" if report.open else "$text-muted"),)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The panel of the timeline; while there is nothing to draw yet, it shows what is being prepared."""
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.guide import Line
+from csworkbench.tui.text import clean
+from csworkbench.tui.timeline.widget import Timeline
+from csworkbench.tui.times import span
+from csworkbench.tui.view import RunView
+
+from .base import LinesPanel
+from .chrome import LEVELS
+
+KEPT = 60
+
+
+class ProgressPanel(LinesPanel):
+    """The run's notices, newest last."""
+
+    def __init__(self, view: RunView, glyphs: Glyphs) -> None:
+        super().__init__(view, glyphs, panel_id="progress")
+
+    def lines(self) -> Iterable[Line]:
+        """One line per notice with its time since the run was opened."""
+        state = self.view.state
+        notices = list(state.notices)[-max(min(self.size.height - 2, KEPT), 1) :]
+        if not notices:
+            yield (("waiting for the engine …", "$text-disabled"),)
+        for index, (at_ns, notice) in enumerate(notices):
+            newest = index == len(notices) - 1
+            style = "b" if newest and LEVELS[notice.level] == "$text-muted" else LEVELS[notice.level]
+            mark = "▸ " if newest and self.view.running else "✓ " if LEVELS[notice.level] == "$text-muted" else "× "
+            yield ((f"{span(at_ns - state.started_ns):>7}  ", "$text-disabled"), (mark + clean(notice.text), style))
+
+
+class TimelinePanel(Vertical):
+    """Border, title and zoom around the timeline."""
+
+    BORDER_TITLE = "preparing"
+
+    def __init__(self, view: RunView, glyphs: Glyphs) -> None:
+        super().__init__(id="timeline")
+        self.view = view
+        self.glyphs = glyphs
+        self.progress = ProgressPanel(view, glyphs)
+        self.timeline = Timeline(view, glyphs)
+
+    def compose(self) -> ComposeResult:
+        """Both faces; one is displayed."""
+        self.timeline.display = False
+        yield self.progress
+        yield self.timeline
+
+    def show(self) -> None:
+        """Take the run's news."""
+        drawing = self.view.has_samples
+        if drawing != self.timeline.display:
+            self.timeline.display = drawing
+            self.progress.display = not drawing
+            if not drawing:
+                self.border_title = "preparing"
+            if drawing:
+                self.call_after_refresh(self.timeline.show)
+        if drawing:
+            self.timeline.show()
+            subtitle = self.glyphs.plain(self.timeline.status)
+        else:
+            self.progress.show()
+            subtitle = ""
+        if drawing:
+            self._legend()
+        if subtitle != str(self.border_subtitle or ""):
+            self.border_subtitle = subtitle
+
+    def _legend(self) -> None:
+        """What the glyphs mean, where there is room for it."""
+        words = zip(("up", "down", "edge", "mixed", "unknown", "blind"), self.glyphs.cells[1:], strict=True)
+        legend = "  ".join(f"{glyph} {word}" for word, glyph in words)
+        title = f"timeline   {legend}" if self.size.width > 90 else "timeline"
+        if title != str(self.border_title or ""):
+            self.border_title = title

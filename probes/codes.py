@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Numbers of FORMAT.md: kinds, outcomes, reasons, flags. Imports nothing, so that tail and stop start fast."""
+
+MAGIC = b"CSWSPOOL"
+VERSION = 1
+HEADER_SIZE = 64
+RECORD_SIZE = 56
+NO_LANE = 0xFFFF
+
+KIND_SAMPLE = 1
+KIND_CLOCK = 2
+KIND_END = 3
+KIND_LATE = 4
+KIND_SECOND_OWNER = 5
+
+OK = 0
+FAIL = 1
+UNKNOWN = 2
+
+NONE = 0
+TIMEOUT = 1
+REFUSED = 2
+RESET = 3
+UNREACHABLE = 4
+WRONG = 5
+CLOSED = 6
+SELF_LATE = 16
+SELF_ERROR = 17
+SELF_STOPPED = 18
+
+END_TIME_UP = 0
+END_ASKED = 1
+END_FAILED = 2
+
+FLAG_KERNEL_STAMP = 1
+FLAG_VALUE = 2

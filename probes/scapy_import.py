@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The few names of Scapy that build our packets, imported without what only costs start-up.
+
+Ten tenants start at once: the list of Ethernet vendors (0.9 MB) and the cryptography package, which layers not used
+here would load, are half of Scapy's start-up. Scapy must not cache the shortened list in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import types
+
+from .errors import StartError
+
+NO_CACHE = "/nonexistent"
+
+
+def _stand_ins():
+    vendors = types.ModuleType("scapy.libs.manuf")
+    vendors.DATA = ""
+    return {"cryptography": None, "scapy.libs.manuf": vendors}
+
+
+_cache = os.environ.get("XDG_CACHE_HOME")
+_put = {name: module for name, module in _stand_ins().items() if name not in sys.modules}
+sys.modules.update(_put)
+os.environ["XDG_CACHE_HOME"] = NO_CACHE
+logging.getLogger("scapy").setLevel(logging.CRITICAL)
+try:
+    from scapy.layers.inet import ICMP, IP, TCP
+    from scapy.layers.l2 import ARP, Ether
+except ImportError as error:
+    raise StartError("python", "cannot import scapy: %s" % error) from None
+finally:
+    for _name in _put:
+        del sys.modules[_name]
+    if _cache is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = _cache
+
+__all__ = ["ARP", "ICMP", "IP", "TCP", "Ether"]

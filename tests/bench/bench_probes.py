@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Punctuality and CPU of the prober beside fping's, in one run on one machine.
+
+`python -m tests.bench.bench_probes [--full]`.
+
+Both send ICMP echoes over a veth pair to a namespace of their own. Lateness is taken from the wire, by the kernel's
+stamps at the far end, in the same way for both: for each target, the k-th echo against the best line through all of
+them. CPU is the kernel's run time of the process over the middle of the run, without start-up.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 6.0
+SKIP_S = 1.0  # start-up, and the neighbour's first resolution
+LOADS = [(1, 10)]
+FULL = [(1, 1), (100, 10), (1000, 100), (1000, 50)]
+SO_TIMESTAMPNS = 35
+SO_RCVBUFFORCE = 33
+SO_ATTACH_FILTER = 26
+
+
+def address(number: int) -> str:
+    return f"10.9.{1 + number // 250}.{1 + number % 250}"
+
+
+def sniff(ready: int) -> None:
+    """In the target's namespace: (target, stamp) of each echo request, until SIGTERM; then written to the pipe."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+    sock.bind(("v1", 0x0800))
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    code = [(0x30, 0, 0, 9), (0x15, 0, 3, 1), (0x30, 0, 0, 20), (0x15, 0, 1, 8), (6, 0, 0, 64), (6, 0, 0, 0)]
+    words = array.array("Q", b"".join(struct.pack("@HBBI", *line) for line in code))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(words), words.buffer_info()[0]))
+    sock.setblocking(False)
+    seen = array.array("Q")
+    stop: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    os.write(ready, b"1")
+    while not stop:
+        select.select([sock], [], [], 0.05)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data, ancillary, _flags, _who = sock.recvmsg(64, 64)
+                seconds, nanoseconds = struct.unpack_from("@ll", ancillary[0][2])
+                seen.append(int.from_bytes(data[18:20], "big"))
+                seen.append(seconds * 1_000_000_000 + nanoseconds)
+        time.sleep(0.01)
+    with os.fdopen(ready, "wb") as pipe:
+        pipe.write(seen.tobytes())
+
+
+def run_time_ns(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
+def measure(command: list[str], env: dict[str, str], holder: int, interval_ns: int) -> dict[str, float]:
+    read_fd, write_fd = os.pipe()
+    sniffer = subprocess.Popen(
+        [
+            "nsenter",
+            "-t",
+            str(holder),
+            "-n",
+            sys.executable,
+            "-m",
+            "tests.bench.bench_probes",
+            "--sniff",
+            str(write_fd),
+        ],
+        pass_fds=[write_fd],
+        cwd=ROOT,
+    )
+    os.close(write_fd)
+    os.read(read_fd, 1)
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(SKIP_S)
+    began_ns, before_ns = time.time_ns(), run_time_ns(process.pid)
+    time.sleep(SECONDS - SKIP_S)
+    ended_ns, after_ns = time.time_ns(), run_time_ns(process.pid)
+    process.terminate()
+    process.wait()
+    sniffer.terminate()
+    with os.fdopen(read_fd, "rb") as pipe:
+        seen = array.array("Q", pipe.read())
+    sniffer.wait()
+    per_target: dict[int, list[int]] = {}
+    sent = 0
+    for target, stamp in zip(seen[::2], seen[1::2], strict=True):
+        if began_ns <= stamp <= ended_ns:
+            sent += 1
+            per_target.setdefault(target, []).append(stamp)
+    late = []
+    for stamps in per_target.values():
+        offsets = [stamp - place * interval_ns for place, stamp in enumerate(stamps)]
+        best = min(offsets)
+        late += [offset - best for offset in offsets]
+    late.sort()
+    return {
+        "rate": sent * 1e9 / (ended_ns - began_ns),
+        "cpu_us": (after_ns - before_ns) / 1e3 / max(1, sent),
+        "p50": late[len(late) // 2] / 1e3,
+        "p99": late[len(late) * 99 // 100] / 1e3,
+        "max": late[-1] / 1e3,
+    }
+
+
+def plan(targets: int, interval_ms: int) -> dict[str, object]:
+    interval_ns = interval_ms * 1_000_000
+    lanes = [
+        {
+            "lane": number,
+            "prober": "icmp",
+            "flow": "new",
+            "target": address(number),
+            "interval_ns": interval_ns,
+            "tmax_ns": 1_000_000_000,
+            "offset_ns": 0 if os.environ.get("AT_ONCE") else interval_ns * number // targets,
+        }
+        for number in range(targets)
+    ]
+    return {"version": 1, "run": "0" * 32, "duration_s": SECONDS + 60, "lanes": lanes}
+
+
+def bundle(folder: Path) -> dict[str, str]:
+    import scapy
+
+    (folder / "csw_probe").symlink_to(ROOT / "probes")
+    (folder / "scapy").symlink_to(Path(scapy.__file__).parent)
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def inside(folder: Path, loads: list[tuple[int, int]]) -> None:
+    """In a network namespace of our own."""
+    holder = subprocess.Popen(["unshare", "-n", "sleep", "600"])
+    try:
+        time.sleep(0.1)
+        far = ["nsenter", "-t", str(holder.pid), "-n"]
+        run = lambda *words: subprocess.run(words, check=True)  # noqa: E731
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", "name", "v0", "type", "veth", "peer", "name", "v1", "netns", str(holder.pid))
+        run("ip", "addr", "add", "10.9.0.1/16", "dev", "v0")
+        run("ip", "link", "set", "v0", "up")
+        lines = "".join(f"addr add {address(number)}/16 dev v1\n" for number in range(max(load[0] for load in loads)))
+        subprocess.run([*far, "ip", "-batch", "-"], input=f"{lines}link set v1 up\n", text=True, check=True)
+        time.sleep(0.2)
+        env = bundle(folder)
+        print("load               prober     probes/s  cpu us/probe   late p50 / p99 / max (us)")
+        for targets, interval_ms in loads:
+            compare(folder, env, holder.pid, targets, interval_ms)
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def compare(folder: Path, env: dict[str, str], holder: int, targets: int, interval_ms: int) -> None:
+    plan_path = folder / f"plan-{targets}-{interval_ms}.json"
+    plan_path.write_text(json.dumps(plan(targets, interval_ms)))
+    spool = folder / f"spool-{targets}-{interval_ms}"
+    addresses = [address(number) for number in range(targets)]
+    probe = [sys.executable, "-m", "csw_probe", "run", "--plan", str(plan_path), "--spool", str(spool)]
+    spacing_ms = min(1.0, interval_ms / targets)  # its default of 10 ms would not reach the rate
+    fping = ["fping", "-l", "-q", "-p", str(interval_ms), *addresses]
+    rows = {}
+    for name, command in (("csw_probe", probe), (f"fping -i{spacing_ms:g}", [*fping[:1], f"-i{spacing_ms:g}", *fping[1:]]), ("fping -i0", [*fping[:1], "-i0", *fping[1:]])):
+        row = rows[name] = measure(command, env, holder, interval_ms * 1_000_000)
+        print(
+            f"{targets:5d} x {interval_ms:4d} ms   {name:10s} {row['rate']:8.0f}  {row['cpu_us']:12.1f}   "
+            f"{row['p50']:8.0f} / {row['p99']:8.0f} / {row['max']:8.0f}",
+            flush=True,
+        )
+    ours = rows["csw_probe"]
+    for name in list(rows)[1:]:
+        other = rows[name]
+        print(
+            f"      csw_probe / {name}: cpu {ours['cpu_us'] / other['cpu_us']:.2f}, "
+            f"p99 lateness {ours['p99'] / max(0.1, other['p99']):.3f}",
+            flush=True,
+        )
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    if words[:1] == ["--sniff"]:
+        sniff(int(words[1]))
+        return 0
+    loads = LOADS + (FULL if "--full" in words else [])
+    if "--inside" not in words:
+        if os.getuid() != 0 or not shutil.which("fping"):
+            print("bench_probes: needs root and fping", file=sys.stderr)
+            return 3
+        again = [sys.executable, "-m", "tests.bench.bench_probes", "--inside", *words]
+        return subprocess.run(["unshare", "-n", *again], cwd=ROOT, check=False).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        inside(Path(folder), loads)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

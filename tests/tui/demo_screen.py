@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workbench on a synthetic run, for looking at it: `python tests/tui/demo_screen.py [options]`.
+
+    --ready      start when the baseline is over     --done     a finished run (replay)
+    --lose N     the engine goes N s into the change  --ascii    ASCII glyphs
+    --read-only  as a viewer                          --hostile  hostile VM names
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+HOSTILE = ("vm\x1b[31m-red", "[bold]markup[/bold]", "‮evil", "名前の長い仮想マシン" * 4, "x" * 300, "vm\n06", "a̷̢͘͝", "", "vm-9", "🙂vm")
+
+
+def load(name: str) -> types.ModuleType:
+    """A module of this folder: tests are no package for a script."""
+    package = sys.modules.setdefault("tui_tests", types.ModuleType("tui_tests"))
+    package.__path__ = [str(HERE)]
+    return importlib.import_module(f"tui_tests.{name}")
+
+
+def main() -> int:
+    """Run the app; its exit code."""
+    from csworkbench.tui.app import WorkbenchApp
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    for flag in ("ready", "done", "ascii", "read-only", "hostile", "slow"):
+        parser.add_argument(f"--{flag}", action="store_true")
+    parser.add_argument("--lose", type=float, default=0.0)
+    args = parser.parse_args()
+    feeds, synthetic = load("feeds"), load("synthetic")
+
+    async def export() -> str:
+        await asyncio.sleep(0.2)
+        return "/var/lib/csworkbench/runs/20261120-140311-parallel/export"
+
+    feed = feeds.PlayedFeed(lose_at_s=args.lose)
+    if args.done:
+        feed = feeds.HandFeed(live=False)
+        feed.give(synthetic.Story(names=HOSTILE if args.hostile else ()).events())
+        feed.end()
+    app = WorkbenchApp(
+        feed, read_only=args.read_only, export=export, slow=args.slow, ascii_only=True if args.ascii else None
+    )
+    app.run()
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
