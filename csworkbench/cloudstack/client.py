@@ -27,7 +27,7 @@ class Client:
 
     def __init__(self, credentials: Credentials, *, journal: Journal, around: Surroundings | None = None) -> None:
         self.around = around or Surroundings()
-        self._budget = RateBudget(self.around.clock_ns, self.around.sleep)
+        self._budget = RateBudget(self.around.clock_ns, self.around.sleep, self.around.calls_per_second)
         self._transport = Transport(credentials, journal, self.around, self._budget)
         self._capabilities: Capabilities | None = None
         self._discovering = asyncio.Lock()

@@ -3,6 +3,7 @@
 
 import difflib
 import re
+from contextlib import suppress
 
 from .client import Client, Value
 from .envelope import Row, string
@@ -19,13 +20,8 @@ async def find_network(client: Client, name_or_id: str) -> Row:
     Raises UnknownNetwork, naming close matches, AmbiguousNetwork, listing the ids, or CloudStackError.
     """
     wanted = name_or_id.strip()
-    if _UUID.fullmatch(wanted):
-        try:
-            found = [row for row in await _listed(client, id=wanted) if string(row.get("id")).lower() == wanted.lower()]
-        except BadParameter:
-            found = []
-        if found:
-            return found[0]
+    if _UUID.fullmatch(wanted) and (row := await _by_id(client, wanted)):
+        return row
     by_name = "name" if (await client.capabilities()).has_param("listNetworks", "name") else "keyword"
     narrowed = await _listed(client, **{by_name: wanted}) if wanted else []
     matches = [row for row in narrowed if string(row.get("name")) == wanted]
@@ -34,6 +30,15 @@ async def find_network(client: Client, name_or_id: str) -> Row:
     if matches:
         raise _ambiguous(wanted, matches)
     raise await _unknown(client, wanted)
+
+
+async def _by_id(client: Client, wanted: str) -> Row | None:
+    for project, harmless in ((None, BadParameter), (ALL_PROJECTS, CloudStackError)):
+        with suppress(harmless):
+            for row in await client.list_all("listNetworks", "network", id=wanted, projectid=project):
+                if string(row.get("id")).lower() == wanted.lower():
+                    return row
+    return None
 
 
 async def _listed(client: Client, **params: Value) -> list[Row]:

@@ -14,7 +14,7 @@ from yarl import URL
 from csworkbench.model.event import ApiCalled
 from csworkbench.model.protocols import Journal
 
-from .budget import RateBudget
+from .budget import CALLS_PER_SECOND, RateBudget
 from .clock import ServerClockBounds, parse_date
 from .credentials import Credentials
 from .envelope import Row, parse
@@ -46,6 +46,7 @@ class Surroundings:
     connect_s: float = 5.0
     reply_bytes: int = REPLY_BYTES
     verify: bool | ssl.SSLContext = True
+    calls_per_second: int = CALLS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,12 @@ def is_read(command: str) -> bool:
 class Transport:
     """Speaks to one management server. Changes are sent once, each on a connection of its own."""
 
-    def __init__(
-        self, credentials: Credentials, journal: Journal, around: Surroundings, budget: RateBudget | None = None
-    ) -> None:
+    def __init__(self, credentials: Credentials, journal: Journal, around: Surroundings, budget: RateBudget) -> None:
         self.clock = ServerClockBounds()
         self._credentials = credentials
         self._journal = journal
         self._around = around
-        self._budget = budget or RateBudget(around.clock_ns, around.sleep)
+        self._budget = budget
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def call(

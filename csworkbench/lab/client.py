@@ -67,12 +67,11 @@ def down(state: Path) -> None:
             pass
     except (NotUpError, RefusedError, OSError):
         signal.pidfd_send_signal(watched[0], signal.SIGKILL)
-    for number, descriptor in enumerate(watched):
+    for descriptor in watched:
         if not _ended(descriptor, 5.0):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             _ended(descriptor, 5.0)
-        del number
     wire.close_all(watched)
 
 
@@ -134,4 +133,5 @@ def _ended(descriptor: int, limit_s: float) -> bool:
 
 def _alive(published: dict[str, Any]) -> bool:
     text = Path(f"/proc/{published['pid']}/stat").read_text()
-    return int(text.rpartition(")")[2].split()[19]) == published["start_time"]
+    started = int(text.rpartition(")")[2].split()[19])
+    return started == int(published["start_time"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hypervisor and what is plugged into it: three bridges, tenants, and the provider's router with a host behind it."""
+"""The hypervisor and what is plugged into it: bridges, tenants, the provider's router, a host behind it."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Fabric:
         await host.run("ip", *([] if check else ["-force"]), "-batch", "-", text=lines + "\n", check=check)
 
     async def daemon(self, host: Host, argv: Sequence[str], ready: str) -> Daemon:
-        """Start a daemon and wait for that text on its stderr; raises LabError with its last line when it ends first."""
+        """Start a daemon and wait for that text on its stderr; raises LabError with its last line if it ends."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:

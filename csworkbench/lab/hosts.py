@@ -133,7 +133,12 @@ class Channel:
 async def _writable(end: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(end, lambda: ready.done() or ready.set_result(None))
+
+    def on_writable() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_writer(end, on_writable)
     try:
         await ready
     finally:

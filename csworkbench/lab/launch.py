@@ -8,59 +8,56 @@ import os
 import socket
 import subprocess
 import sys
-from asyncio.subprocess import Process
 from collections.abc import Iterator
 from pathlib import Path
 
-from csworkbench.lab import kernel, wire
+from csworkbench.lab import guard, wire
 from csworkbench.lab.hostfs import Spec
 from csworkbench.lab.hosts import Channel, Host, LabError
 from csworkbench.lab.state import StateDirectory
 
 UNSHARE_AS_USER = ("unshare", "-U", "-c", "--keep-caps", "-nmupf", "--mount-proc", "--kill-child")
 """Own uid mapped to itself, capabilities kept as ambient ones: sshd and dnsmasq then skip every change of user."""
+_START_LIMIT_S = 20.0
 UNSHARE_AS_ROOT = ("unshare", "-nmupf", "--mount-proc", "--kill-child")
 
 
 class Namespaces:
     """The running supervisor; `fab` is its own namespace, the others are made by `create`."""
 
-    def __init__(self, process: Process, fab: Host, supervisor_pid: int) -> None:
-        self.process = process
+    def __init__(self, fab: Host, guard: int, life_line: int) -> None:
         self.fab = fab
-        self.supervisor_pid = supervisor_pid
+        self._guard = guard
+        self._life_line = life_line
+        self.supervisor_pid = 0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Resolves when every process of the namespaces is gone."""
+        self._watch()
 
     @classmethod
     async def start(cls, *, root: bool) -> Namespaces:
         """Start the supervisor; raises LabError when the machine refuses it."""
         ours, theirs = wire.pair()
-        words = (UNSHARE_AS_ROOT if root else UNSHARE_AS_USER) + (
-            sys.executable,
-            "-m",
-            "csworkbench.lab.supervisor",
-            str(theirs.fileno()),
-        )
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            pass_fds=[theirs.fileno()],
-            preexec_fn=kernel.die_with_parent,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-        )
+        life_line = os.pipe2(os.O_CLOEXEC)
+        errors = os.pipe2(os.O_CLOEXEC)
+        command = (sys.executable, "-m", "csworkbench.lab.supervisor", str(theirs.fileno()))
+        words = (UNSHARE_AS_ROOT if root else UNSHARE_AS_USER) + command
+        pid = guard.start(words, theirs.fileno(), life_line[0], errors[1], _environment())
         theirs.close()
+        wire.close_all([life_line[0], errors[1]])
         channel = Channel("supervisor", ours)
+        fab = Host("fab", 1, channel, asyncio.get_running_loop().create_future())
+        namespaces = cls(fab, pid, life_line[1])
         try:
-            await asyncio.wait_for(channel.ready, 20)
+            await asyncio.wait_for(channel.ready, _START_LIMIT_S)
+            namespaces.supervisor_pid = _only_child(_only_child(pid))
         except (LabError, TimeoutError) as error:
-            detail = ""
-            if channel.closed.done() and process.stderr is not None:
-                detail = (await process.stderr.read()).decode(errors="replace").strip()
-            channel.close()
+            await namespaces.stop()
+            detail = os.read(errors[0], 4096).decode(errors="replace").strip()
             raise LabError(f"the namespaces could not be made: {detail or error}") from error
-        pid = _only_child(process.pid)
-        return cls(process, Host("fab", 1, channel, asyncio.get_running_loop().create_future()), pid)
+        finally:
+            os.close(errors[0])
+        return namespaces
 
     async def create(self, spec: Spec) -> Host:
         """Make one more host; returns when its PID 1 runs and its file system is furnished."""
@@ -79,9 +76,23 @@ class Namespaces:
     async def stop(self) -> None:
         """End everything; returns when the kernel has."""
         self.fab.channel.close()
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
+        if self._life_line >= 0:
+            os.close(self._life_line)
+            self._life_line = -1
+        await self.ended
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        descriptor = os.pidfd_open(self._guard)
+
+        def gone() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            os.waitpid(self._guard, 0)
+            if not self.ended.done():
+                self.ended.set_result(None)
+
+        loop.add_reader(descriptor, gone)
 
 
 def _only_child(pid: int) -> int:

@@ -40,7 +40,7 @@ async def run(options: Any, state: StateDirectory, report: Report, *, started_at
         if until_eof:
             _stop_at_eof(stop)
         coming_up = asyncio.ensure_future(_serve(options, state, namespaces, report, started_at, stop))
-        await _first(coming_up, stop.wait(), namespaces.process.wait())
+        await _first(coming_up, stop.wait(), namespaces.ended)
         coming_up.cancel()
         with suppress(asyncio.CancelledError):
             await coming_up

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud's two Unix sockets: `connect.sock` hands out TCP connections, `control.sock` takes the commands of `lab`."""
+"""The cloud's two Unix sockets: `connect.sock` hands out TCP connections, `control.sock` takes `lab`'s commands."""
 
 from __future__ import annotations
 
@@ -141,9 +141,12 @@ async def _execute(cloud: Cloud, client: socket.socket, message: wire.Message, d
     if len(descriptors) != 3 or not message["argv"]:
         raise LabError("exec needs a command and three descriptors")
     running = await host.spawn([str(word) for word in message["argv"]], descriptors)
-    gone = asyncio.ensure_future(_receive(client))
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone = asyncio.create_task(_receive(client))
+    gone.add_done_callback(lambda _: _settle(over))
+    running.exited.add_done_callback(lambda _: _settle(over))
     try:
-        await asyncio.wait({gone, running.exited}, return_when=asyncio.FIRST_COMPLETED)
+        await over
         if running.exited.done():
             _send(client, {"done": True, "status": running.exited.result()})
     finally:
@@ -161,7 +164,7 @@ async def _receive(client: socket.socket) -> tuple[wire.Message, list[int]]:
             received = wire.receive(client)
         except BlockingIOError:
             readable: asyncio.Future[None] = loop.create_future()
-            loop.add_reader(client, lambda waiting=readable: waiting.done() or waiting.set_result(None))  # type: ignore[misc]
+            loop.add_reader(client, _settle, readable)
             try:
                 await readable
             finally:
@@ -170,6 +173,11 @@ async def _receive(client: socket.socket) -> tuple[wire.Message, list[int]]:
         if received is None:
             raise ValueError("the client is gone")
         return received
+
+
+def _settle(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _send(client: socket.socket, message: wire.Message) -> None:

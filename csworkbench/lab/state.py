@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state directory: the only thing of a cloud that outlives it. Keys and the seed stay, so known hosts stay valid."""
+"""The state directory: the only thing of a cloud that outlives it. Keys and seed stay valid."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A virtual router that really routes: a host with NAT, firewall and dnsmasq, configured file by file as vr_cfg.sh does."""
+"""A virtual router that really routes: NAT, firewall and dnsmasq, configured file by file as vr_cfg.sh does."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _baseline(view: RunView) -> Guidance:
     heading = f"{what}, {left:.0f} s to go" if left else what
     done = len(view.state.lanes)
     return Guidance("calm", (
-        (*_line(heading, "b"), (f"   {done} lanes from {len(view.state.vantages)} vantages", "$text-muted")),
+        (*_line(heading, "b"), (f"   {done} lanes from {len(view.state.vantages)} vantages", "$muted")),
         _next_step(view, "After the baseline"),
     ))  # fmt: skip
 
@@ -92,7 +92,7 @@ def _ready(view: RunView) -> Guidance:
     return Guidance("ready", (
         (("Press ", "b"), (" r ", "key"), (f" to {deed(planned)}", "b")),
         _line(clean(planned.consequence)),
-        _line("The baseline is good. You see the exact API calls first and confirm them with one key.", "$text-muted"),
+        _line("The baseline is good. You see the exact API calls first and confirm them with one key.", "$muted"),
     ))  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def _change(view: RunView) -> Guidance:
     elapsed = span(view.now_ns - view.phase_since_ns)
     job = next(reversed(view.state.jobs.values()), None)
     status = f"   job {clean(job.command, 40)}: {job.status.value}" if job else "   sending the call"
-    return Guidance("busy", (((f"{what} · {elapsed}", "b"), (status, "$text-muted")), _so_far(view)))
+    return Guidance("busy", (((f"{what} · {elapsed}", "b"), (status, "$muted")), _so_far(view)))
 
 
 def _settle(view: RunView) -> Guidance:
@@ -125,7 +125,7 @@ def _settle(view: RunView) -> Guidance:
     else:
         quiet = (view.now_ns - since) / 1e9
         waiting = f"all lanes up for {quiet:.0f} of {confirm:.0f} s" if confirm else f"all lanes up for {quiet:.0f} s"
-    return Guidance("busy", (((f"Settling: {waiting}", "b"), (_ended(view), "$text-muted")), _so_far(view)))
+    return Guidance("busy", (((f"Settling: {waiting}", "b"), (_ended(view), "$muted")), _so_far(view)))
 
 
 def _ended(view: RunView) -> str:
@@ -144,7 +144,7 @@ def _result(view: RunView) -> Guidance:
     heading: list[Part] = [(f" {word} ", "verdict-good" if good else "verdict-bad")]
     missing = view.state.missing_records
     if missing is not None:
-        heading.append((f"   {missing} missing records", "$text-muted" if not missing else "$warning"))
+        heading.append((f"   {missing} missing records", "$muted" if not missing else "$warning"))
     heading += [("   ", ""), (" e ", "key"), (" export  ", ""), (" q ", "key"), (" quit", "")]
     if view.exported:
         heading.append((f"   exported to {clean(view.exported)}", "$success"))
@@ -152,7 +152,7 @@ def _result(view: RunView) -> Guidance:
     figures: list[Part] = []
     for report in view.services:
         figures += [(f"{report.service} ", ""), (_figure(report.outages, report.down_ns), "b")]
-        figures.append((f" {bounds(report.low_ns, report.high_ns)}   " if report.outages else "   ", "$text-muted"))
+        figures.append((f" {bounds(report.low_ns, report.high_ns)}   " if report.outages else "   ", "$muted"))
     if figures:
         lines.append(tuple(figures))
     lines += [_line(clean(reason), "" if good else "$warning") for reason in verdict.reasons[:3]]

@@ -17,6 +17,8 @@ THEME = Theme(
     error="#e5645e",
     dark=True,
     variables={
+        "muted": "#8b949e",
+        "faint": "#5c6672",
         "border": "#2d3743",
         "border-blurred": "#2d3743",
         "footer-background": "#11161d",

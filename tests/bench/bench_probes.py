@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 6.0
 SKIP_S = 1.0  # start-up, and the neighbour's first resolution
-LOADS = [(1, 10)]
+LOADS = [(1, 10), (100, 100)]
 FULL = [(1, 1), (100, 10), (1000, 100), (1000, 50)]
 SO_TIMESTAMPNS = 35
 SO_RCVBUFFORCE = 33

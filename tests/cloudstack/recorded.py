@@ -91,7 +91,7 @@ def networks(cloud: FakeCloud, found: list[dict[str, Any]], in_projects: list[di
 
     def answer(params: dict[str, str]) -> dict[str, Any]:
         rows = (in_projects or []) if params.get("projectid") == "-1" else found
-        rows = [r for r in rows if params.get("id") in (None, r["id"])]
+        rows = [r for r in rows if params.get("id", r["id"]).lower() == r["id"].lower()]
         word = params.get("keyword") or params.get("name") or ""
         return paged("network", [r for r in rows if word.lower() in r["name"].lower()])(params)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The workbench on a synthetic run, for looking at it: `python tests/tui/demo_screen.py [options]`.
 
-    --ready      start when the baseline is over     --done     a finished run (replay)
-    --lose N     the engine goes N s into the change  --ascii    ASCII glyphs
-    --read-only  as a viewer                          --hostile  hostile VM names
+--ready      start when the baseline is over     --done     a finished run (replay)
+--lose N     the engine goes N s into the change  --ascii    ASCII glyphs
+--read-only  as a viewer                          --hostile  hostile VM names
 """
 
 import argparse
@@ -14,7 +14,6 @@ import types
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-HOSTILE = ("vm\x1b[31m-red", "[bold]markup[/bold]", "‮evil", "名前の長い仮想マシン" * 4, "x" * 300, "vm\n06", "a̷̢͘͝", "", "vm-9", "🙂vm")
 
 
 def load(name: str) -> types.ModuleType:
@@ -42,7 +41,7 @@ def main() -> int:
     feed = feeds.PlayedFeed(lose_at_s=args.lose)
     if args.done:
         feed = feeds.HandFeed(live=False)
-        feed.give(synthetic.Story(names=HOSTILE if args.hostile else ()).events())
+        feed.give(synthetic.Story(names=synthetic.HOSTILE if args.hostile else ()).events())
         feed.end()
     app = WorkbenchApp(
         feed, read_only=args.read_only, export=export, slow=args.slow, ascii_only=True if args.ascii else None

@@ -19,6 +19,10 @@ OLD_MAC, NEW_MAC = 0x02004F2A0001, 0x0200119C0007
 WALL = 1_795_183_391 * S
 BASELINE_AT, READY_AT, CONFIRM_S = 4.0, 9.0, 4.0
 CHANGE_LASTS = 13.0  # from the change to the end of the job
+HOSTILE = (
+    "vm\x1b[31m-red", "[bold]markup[/bold]", "\u202eevil", "\u540d\u524d\u306e\u9577\u3044" * 8, "x" * 300, "vm\n06",
+    "a\u0337\u0322\u0358", "\u200b", "vm-9\\", "\U0001f642[/]vm",
+)  # fmt: skip
 CALLS = ("POST restartNetwork id=6f1e cleanup=true makeredundant=false livepatch=false",)
 
 
@@ -69,7 +73,7 @@ class Story:
     def routers(self, at_s: float) -> tuple[Router, ...]:
         """The routers as the API shows them."""
         change = self.change_s
-        old = Router("r42", "r-42-VM", "Running", version="4.19.1", guest_mac="02:00:4f:2a:00:01", requires_upgrade=True)
+        old = Router("r42", "r-42-VM", "Running", version="4.19.1", requires_upgrade=True)
         new = Router("r57", "r-57-VM", "Running" if at_s > change + 5 else "Starting", version="4.22.0")
         if at_s < change + 1.5:
             return (old,)
@@ -106,7 +110,8 @@ class Story:
         yield 1.3, ev.VantageAdded(Vantage("outside", VantageKind.OUTSIDE))
         for i, name in enumerate(self.names):
             at = 1.4 + i * 0.05
-            yield at, ev.VantageAdded(Vantage(name, VantageKind.TENANT, "203.0.113.10", 22, f"10.1.1.{10 + i}", i == 0))
+            vantage = Vantage(name, VantageKind.TENANT, "203.0.113.10", 22, f"10.1.1.{10 + i}", i == 0)
+            yield at, ev.VantageAdded(vantage)
             yield at, ev.Notice(Level.INFO, f"Pushing probes {i + 1}/{len(self.names)}")
         for lane in self.lanes:
             yield 2.0, ev.LaneAdded(lane)
@@ -134,7 +139,10 @@ class Story:
             yield c + 7.0, ev.ChannelChanged(name, ChannelState.LOST, "no answer")
             yield c + 9.6, ev.ChannelChanged(name, ChannelState.OPEN)
         for k in range(40):
-            yield c + 5.6 + k * 0.01, ev.SecondOwner(self.gateway.id, 0, self.stamp("vm01", c + 5.6 + k * 0.01), OLD_MAC)
+            yield (
+                c + 5.6 + k * 0.01,
+                ev.SecondOwner(self.gateway.id, 0, self.stamp(self.names[0], c + 5.6 + k * 0.01), OLD_MAC),
+            )
         end = c + CHANGE_LASTS
         yield end, self._job(JobStatus.SUCCEEDED, end - 0.25, end)
         yield end, ev.PhaseEntered(Phase.SETTLE, "the job succeeded")
@@ -184,7 +192,8 @@ class Story:
         if down:
             return Sample(seq, sent, sent, 0, Outcome.FAIL, Reason.TIMEOUT, 0, 0)
         mac = OLD_MAC if since < 5.8 else NEW_MAC
-        return Sample(seq, sent, sent, sent + 900_000, Outcome.OK, Reason.NONE, 0, mac if lane.prober is Prober.ARP else 0)
+        value = mac if lane.prober is Prober.ARP else 0
+        return Sample(seq, sent, sent, sent + 900_000, Outcome.OK, Reason.NONE, 0, value)
 
     def _job(self, status: JobStatus, old_s: float, new_s: float) -> ev.JobChanged:
         old, new = (self.t0_ns + int(t * S) for t in (old_s, new_s))

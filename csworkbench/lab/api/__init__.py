@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API of the test cloud: CloudStack's wire behaviour, written from its documentation and independent of our client."""
+"""The API of the test cloud: CloudStack's wire behaviour, written from its documentation, not from our client."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from csworkbench.lab.api.errors import PARAMETER, ApiError
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.api.errors import PARAMETER, ApiError
 from csworkbench.lab.events import Alert, Event
 from csworkbench.lab.jobs import Job, Status
 

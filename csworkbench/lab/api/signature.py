@@ -40,7 +40,7 @@ def verifies(parameters: Mapping[str, str], signature: str, secret: str) -> bool
 
 
 def unexpired(parameters: Mapping[str, str], now: datetime, *, iso: bool) -> bool:
-    """Whether the request is still good. Only `signatureVersion=3` has an expiry; `iso`: the formats of 4.12 and later."""
+    """Whether the request is still good. Only version 3 has an expiry; `iso`: the formats of 4.12 and later."""
     lowered = {name.lower(): value for name, value in parameters.items()}
     if lowered.get("signatureversion") != _EXPIRING_VERSION:
         return True

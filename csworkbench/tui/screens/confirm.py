@@ -51,17 +51,17 @@ class ConfirmScreen(ModalScreen[bool]):
     def _lines(self) -> list[Line]:
         planned = self._planned
         lines: list[Line] = [
-            (("Target       ", "$text-muted"), (clean(planned.target), "b")),
-            (("Operation    ", "$text-muted"), (clean(planned.title), "b")),
-            (("Consequence  ", "$text-muted"), (clean(planned.consequence), "$warning")),
+            (("Target       ", "$muted"), (clean(planned.target), "b")),
+            (("Operation    ", "$muted"), (clean(planned.title), "b")),
+            (("Consequence  ", "$muted"), (clean(planned.consequence), "$warning")),
         ]
         if self._left_out:
             names = ", ".join(clean(n, 40) for n in self._left_out[:5])
-            lines.append((("Not measured ", "$text-muted"), (names, "$warning")))
-        lines += [(), (("API calls", "$text-muted"),)]
+            lines.append((("Not measured ", "$muted"), (names, "$warning")))
+        lines += [(), (("API calls", "$muted"),)]
         lines += [((f"  {clean(call)}", "$primary"),) for call in planned.calls[:CALLS_SHOWN]]
         if not planned.calls:
-            lines.append((("  none", "$text-disabled"),))
+            lines.append((("  none", "$faint"),))
         return lines
 
     def action_answer(self, yes: bool) -> None:

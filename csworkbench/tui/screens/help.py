@@ -18,10 +18,10 @@ from csworkbench.tui.widgets.base import content
 MEANINGS: tuple[tuple[Cell, str, str], ...] = (
     (Cell.UP, "$success", "up"),
     (Cell.DOWN, "$error", "down"),
-    (Cell.EDGE, "$warning", "an outage begins or ends in here, no one knows where exactly"),
+    (Cell.EDGE, "$warning", "an outage begins or ends somewhere in here"),
     (Cell.DEGRADED, "$accent", "up and down by turns"),
     (Cell.UNKNOWN, "$secondary", "unknown: the prober could not tell"),
-    (Cell.BLIND, "$text-disabled", "blind: no sample where one was due"),
+    (Cell.BLIND, "$faint", "blind: no sample where one was due"),
     (Cell.NONE, "", "no data yet"),
 )
 
@@ -33,19 +33,19 @@ def help_lines(glyphs: Glyphs) -> list[Line]:
         lines.append(((group.value, "b $accent"),))
         for action in (a for a in ACTIONS if a.group is group):
             lines.append(
-                ((f"  {fit(action.shown_keys, 24)}", "b"), (fit(action.title, 30), ""), (action.help, "$text-muted"))
+                ((f"  {fit(action.shown_keys, 16)}", "b"), (fit(action.title, 29), ""), (action.help, "$muted"))
             )
         lines.append(())
     lines.append((("Lanes", "b $accent"),))
     for cell, style, meaning in MEANINGS:
-        lines.append(((f"  {glyphs.cells[cell] * 4}{' ' * 20}", style), (meaning, "")))
+        lines.append(((f"  {glyphs.cells[cell] * 4}{' ' * 12}", style), (meaning, "")))
     marks = (
         (glyphs.start + glyphs.line * 2 + glyphs.end, "a job; its ends are as wide as the time between two polls"),
         (glyphs.mark + glyphs.unsure * 3, "an event; CloudStack tells whole seconds of its own clock"),
         (glyphs.second * 4, "a second MAC answers for the gateway as well"),
     )
-    lines += [((f"  {fit(mark, 24)}", "$primary"), (meaning, "")) for mark, meaning in marks]
-    lines += [(), (("Figures are  down [lowest, highest]  in seconds, for the worst VM of a service.", "$text-muted"),)]
+    lines += [((f"  {fit(mark, 16)}", "$primary"), (meaning, "")) for mark, meaning in marks]
+    lines += [(), (("Figures are  down [lowest, highest]  in seconds, for the worst VM of a service.", "$muted"),)]
     return lines
 
 

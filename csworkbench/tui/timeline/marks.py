@@ -13,6 +13,7 @@ from .canvas import Canvas, Parts
 from .window import Window
 
 TICKS_NS = tuple(int(s * SECOND) for s in (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200))
+NAME_LEAST = 4  # a phase's name is cut to no fewer characters
 _GOOD, _BAD = "job-good", "job-bad"
 TICK_ROOM = 10  # columns between two labels
 MEASURED = (Phase.WARMUP, Phase.BASELINE, Phase.READY, Phase.CHANGE, Phase.SETTLE, Phase.MEASURE, Phase.COLLECT)
@@ -60,7 +61,7 @@ def phases(window: Window, view: RunView, glyphs: Glyphs) -> Parts:
         canvas.put(first, glyphs.bar, style)
         shown = max(first + 1, 0)
         name = phase.value[: max(min(last, window.columns - 1) - shown + 1, 0)]
-        if len(name) > 2:
+        if len(name) >= min(len(phase.value), NAME_LEAST):
             canvas.put(shown, name, f"{style}-name")
     return canvas.parts()
 

@@ -112,7 +112,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
             return
         if view.running:
             self.window = window.following(now)
-        elif view.over and not self._fitted:
+        elif view.over and (view.closed or not view.live) and not self._fitted:
             self._fitted = True
             self.window = window.fitting(*self._extent())
         elif window != self.window:
@@ -188,11 +188,9 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         style = self._styles.get(name)
         if style is None:
             full = self.get_component_rich_style(f"timeline--{name}")
-            if name in BACKGROUNDS:
-                style = Style(bgcolor=full.bgcolor)
-            else:  # without its background, so that the cursor's shows through
-                style = Style(color=full.color, bold=full.bold)
-            self._styles[name] = style
+            # Without its background, so that the cursor's shows through.
+            front = Style(color=full.color, bold=full.bold)
+            style = self._styles[name] = Style(bgcolor=full.bgcolor) if name in BACKGROUNDS else front
         return style
 
     def notify_style_update(self) -> None:

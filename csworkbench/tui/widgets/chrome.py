@@ -15,7 +15,7 @@ from csworkbench.tui.view import RunView
 
 from .base import LinesPanel
 
-LEVELS = {Level.INFO: "$text-muted", Level.WARN: "$warning", Level.ERROR: "$error"}
+LEVELS = {Level.INFO: "$muted", Level.WARN: "$warning", Level.ERROR: "$error"}
 
 
 class HeaderPanel(LinesPanel):
@@ -46,19 +46,19 @@ class HeaderPanel(LinesPanel):
         return [
             (" csworkbench ", "b $primary"),
             (f" {clean(opened.cloud, 40)} · {clean(view.network, 60)} ", "b"),
-            (f"  {clean(opened.operation, 60)} ", "$text-muted"),
+            (f"  {clean(opened.operation, 60)} ", "$muted"),
         ]
 
     def _right(self) -> list[Part]:
         view = self.view
-        parts: list[Part] = [(f"{view.state.phase.value} ", "$accent" if view.running else "$text-muted")]
+        parts: list[Part] = [(f"{view.state.phase.value} ", "$accent" if view.running else "$muted")]
         change = view.change_ns
         if change is not None:
             end = view.state.phase_ns(Phase.COLLECT) or view.state.phase_ns(Phase.DONE) or view.now_ns
             parts.append((f" change {span(end - change)} ", "b"))
         connected, every = view.channels
         if every:
-            parts.append((f" ch {connected}/{every} ", "$text-muted" if connected == every else "$warning"))
+            parts.append((f" ch {connected}/{every} ", "$muted" if connected == every else "$warning"))
         parts.append(self._mode())
         return parts
 
@@ -69,7 +69,7 @@ class HeaderPanel(LinesPanel):
         if not view.live:
             return (" replay ", "b $primary")
         if view.closed or view.over:
-            return (" ended ", "$text-muted")
+            return (" ended ", "$muted")
         return (" ● attached, read-only ", "$warning") if view.read_only else (" ● rec ", "b $error")
 
 
@@ -104,7 +104,7 @@ class DetailPanel(LinesPanel):
         if notices:
             at_ns, newest = notices[-1]
             since = span(at_ns - self.view.state.started_ns)
-            notice = ((f"{since} ", "$text-disabled"), (clean(newest.text), LEVELS[newest.level]))
+            notice = ((f"{since} ", "$faint"), (clean(newest.text), LEVELS[newest.level]))
         return [((self.text or " ", ""),), notice]
 
     def watch_text(self) -> None:

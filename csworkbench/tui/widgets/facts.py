@@ -29,11 +29,11 @@ class NetworkPanel(LinesPanel):
         inventory = self.view.state.inventory
         cells = max(self.content_size.width, 20)
         if inventory is None:
-            return [(("not read yet", "$text-disabled"),)]
+            return [(("not read yet", "$faint"),)]
         network = inventory.network
         state = clean(network.state, 14)
         lines: list[Line] = [
-            ((fit(clean(network.name, 60), cells - len(state) - 1), "b"), (f" {state}", "$text-muted")),
+            ((fit(clean(network.name, 60), cells - len(state) - 1), "b"), (f" {state}", "$muted")),
         ]
         present = {r.id for r in inventory.routers}
         before = {r.id for r in self.view.state.before.routers} if self.view.state.before else present
@@ -41,7 +41,7 @@ class NetworkPanel(LinesPanel):
         room = min(max((width(clean(r.name, 40)) for r in routers), default=0) + 2, max(cells - 12, 8))
         lines += [_router(r, cells, room, present=r.id in present, new=r.id not in before) for r in routers]
         ips = len(inventory.public_ips)
-        lines.append(((f"{len(inventory.vms)} VMs · {ips} IPs · {inventory.rules} rules", "$text-muted"),))
+        lines.append(((f"{len(inventory.vms)} VMs · {ips} IPs · {inventory.rules} rules", "$muted"),))
         for left_out in self.view.state.left_out[:3]:
             lines.append(((fit(f"without {clean(left_out.name, 40)}: {clean(left_out.why, 80)}", cells), "$warning"),))
         return lines
@@ -50,7 +50,7 @@ class NetworkPanel(LinesPanel):
 def _router(router: Router, cells: int, room: int, *, present: bool, new: bool) -> Line:
     version = clean(router.version or router.software_version, 12)
     if not present:
-        return ((fit(f"× {clean(router.name, 40)}", cells - 5), "$text-disabled"), (" gone", "$text-disabled"))
+        return ((fit(f"× {clean(router.name, 40)}", cells - 5), "$faint"), (" gone", "$faint"))
     state = clean(router.state, 10)
     role = clean(router.redundant_state, 8) if router.redundant_state.lower() not in ("", "unknown") else ""
     tail = " ".join(t for t in (role, version, "↑" if router.requires_upgrade else "", "new" if new else "") if t)
@@ -59,7 +59,7 @@ def _router(router: Router, cells: int, room: int, *, present: bool, new: bool) 
     return (
         (name, "b" if new else ""),
         (f" {fit(state, 9)}", style),
-        (fit(f" {tail}", max(cells - room - 10, 0)), "$text-muted"),
+        (fit(f" {tail}", max(cells - room - 10, 0)), "$muted"),
     )
 
 
@@ -75,18 +75,22 @@ class ServicesPanel(LinesPanel):
         """Two lines per service, one on a narrow terminal."""
         cells = max(self.content_size.width, 20)
         if not self.view.services:
-            yield (("no lanes yet", "$text-disabled"),)
+            yield (("no lanes yet", "$faint"),)
+        spoken = {r.lane.service for r in self.view.reports.values() if r.sent}
         for report in self.view.services:
+            if report.service not in spoken:
+                yield ((fit(report.service.value, 11), "b"), ("  nothing counted yet", "$faint"))
+                continue
             yield from [_short(report)] if self.screen.has_class("-narrow") else _service(report, cells)
 
 
 def _short(report: ServiceReport) -> Line:
     name = (fit(report.service.value, 12), "b")
     if not report.outages:
-        return (name, ("up", "$success"), (f"  {report.lanes} lanes, no outage", "$text-disabled"))
+        return (name, ("up", "$success"), (f"  {report.lanes} lanes, no outage", "$faint"))
     figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
     tail = f"  {'still down, ' if report.open else ''}worst {clean(report.worst, 40)} · {report.hit}/{report.lanes} hit"
-    return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}", "$text-muted"))
+    return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}", "$muted"))
 
 
 def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
@@ -94,15 +98,15 @@ def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
     if not report.outages:
         word = "up" if report.down_ns == 0 and not report.open else "?"
         yield ((name, "b"), (fit(word, 8, right=True), "$success"))
-        yield ((fit(f"  {report.lanes} lane{'s' * (report.lanes != 1)}, no outage", cells), "$text-disabled"),)
+        yield ((fit(f"  {report.lanes} lane{'s' * (report.lanes != 1)}, no outage", cells), "$faint"),)
         return
     figure = fit(f"{number(report.down_ns)} s", 8, right=True)
     yield (
         (name, "b"),
         (figure, "b $error" if report.open else "b $accent"),
-        (fit(f" {bounds(report.low_ns, report.high_ns)}", max(cells - 19, 0)), "$text-muted"),
+        (fit(f" {bounds(report.low_ns, report.high_ns)}", max(cells - 19, 0)), "$muted"),
     )
-    still = "still down · " if report.open else ""
+    still = "down · " if report.open else ""
     count = f" · {report.outages}×" if report.outages > 1 else ""
     worst = f"  {still}worst {clean(report.worst, 40)} · {report.hit}/{report.lanes} hit{count}"
-    yield ((fit(worst, cells), "$error" if report.open else "$text-muted"),)
+    yield ((fit(worst, cells), "$error" if report.open else "$muted"),)

@@ -56,16 +56,14 @@ class OutagesPanel(OptionList):
 
     def _line(self, outage: Outage, cells: int) -> Content:
         lane = self.view.state.lanes[outage.lane].lane
-        style = "$error" if outage.open else "$text-disabled" if outage.blip or not lane.headline else ""
+        style = "$error" if outage.open else "$faint" if outage.blip or not lane.headline else ""
         figure = fit(f"{number(outage.down_ns)} s", 8, right=True)
         at = fit(relative(outage.start_ns - self.view.anchor_ns, 1), 9, right=True)
         name = f"{clean(lane.subject or lane.vantage, 40)} {lane.service.value}"
         if not lane.headline:
             name = f"{clean(lane.subject or lane.vantage, 40)} {clean(lane.label, 30)}"
         text = fit(name, max(cells - 17, 4)) + figure
-        return Content.assemble(
-            (self.glyphs.plain(text), NAMED.get(style, style)), (self.glyphs.plain(at), "$text-muted")
-        )
+        return Content.assemble((self.glyphs.plain(text), NAMED.get(style, style)), (self.glyphs.plain(at), "$muted"))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Tell the screen which outage was picked."""

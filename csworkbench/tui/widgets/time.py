@@ -30,12 +30,12 @@ class ProgressPanel(LinesPanel):
         state = self.view.state
         notices = list(state.notices)[-max(min(self.size.height - 2, KEPT), 1) :]
         if not notices:
-            yield (("waiting for the engine …", "$text-disabled"),)
+            yield (("waiting for the engine …", "$faint"),)
         for index, (at_ns, notice) in enumerate(notices):
             newest = index == len(notices) - 1
-            style = "b" if newest and LEVELS[notice.level] == "$text-muted" else LEVELS[notice.level]
-            mark = "▸ " if newest and self.view.running else "✓ " if LEVELS[notice.level] == "$text-muted" else "× "
-            yield ((f"{span(at_ns - state.started_ns):>7}  ", "$text-disabled"), (mark + clean(notice.text), style))
+            style = "b" if newest and LEVELS[notice.level] == "$muted" else LEVELS[notice.level]
+            mark = "▸ " if newest and self.view.running else "✓ " if LEVELS[notice.level] == "$muted" else "× "
+            yield ((f"{span(at_ns - state.started_ns):>7}  ", "$faint"), (mark + clean(notice.text), style))
 
 
 class TimelinePanel(Vertical):
@@ -81,6 +81,6 @@ class TimelinePanel(Vertical):
         """What the glyphs mean, where there is room for it."""
         words = zip(("up", "down", "edge", "mixed", "unknown", "blind"), self.glyphs.cells[1:], strict=True)
         legend = "  ".join(f"{glyph} {word}" for word, glyph in words)
-        title = f"timeline   {legend}" if self.size.width > 90 else "timeline"
+        title = f"timeline   {legend}" if self.size.width > 80 else "timeline"
         if title != str(self.border_title or ""):
             self.border_title = title

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One open tail: spool bytes in, clock echoes out."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from csworkbench.model.event import Body, ClockEcho, SamplesArrived
+from csworkbench.model.protocols import Journal
+
+from .frames import Data, Echo, Ended, Frame, FrameParser, Heartbeat
+from .shell import Pipe, ShellError
+from .spool import HEADER, SpoolReader
+
+ECHO_EVERY_S = 1.0
+FIRST_ECHOES = 8  # one right after the other, so that the first samples can be placed at once
+SILENCE_S = 1.6  # the tail says something each 0.5 s; three times nothing is a lost channel
+FLUSH_EVERY_S = 0.2
+
+
+@dataclass(slots=True)
+class SpoolWatch:
+    """What is known of a vantage's spool, over all channels. `size` is in bytes, as the last heartbeat said."""
+
+    vantage: str
+    reader: SpoolReader
+    size: int = 0
+    alive: bool = True
+    failure: str = ""
+    sampled: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def fail(self, why: str) -> None:
+        """Nothing more will come."""
+        self.failure = why
+        self.ended.set()
+
+
+class TailSession:
+    """Reads one tail until the spool has ended or the channel breaks."""
+
+    def __init__(self, watch: SpoolWatch, pipe: Pipe, journal: Journal, clock_ns: Callable[[], int]) -> None:
+        self._watch, self._pipe, self._journal, self._clock_ns = watch, pipe, journal, clock_ns
+        self._parser = FrameParser()
+        self._asked: dict[int, int] = {}
+        self._token = 0
+        self._held: dict[int, list[SamplesArrived]] = {}
+        self._held_since = 0.0
+
+    async def run(self, on_open: Callable[[], None]) -> None:
+        """Read until the spool has ended. Raises ShellError, OSError, FrameError or TimeoutError when it broke."""
+        loop = asyncio.get_running_loop()
+        await self._ask()
+        echo_due = loop.time() + ECHO_EVERY_S
+        read = asyncio.create_task(self._pipe.read())
+        heard = loop.time()
+        try:
+            while not self._watch.ended.is_set():
+                wait_s = min(echo_due, heard + SILENCE_S, self._flush_due(loop.time())) - loop.time()
+                await asyncio.wait({read}, timeout=max(wait_s, 0.0))
+                now = loop.time()
+                if read.done():
+                    data = read.result()
+                    if not data:
+                        raise ShellError("the channel was closed")
+                    heard = now
+                    received_ns = self._clock_ns()
+                    for frame in self._parser.feed(data):
+                        on_open()
+                        await self._take(frame, received_ns)
+                    read = asyncio.create_task(self._pipe.read())
+                elif now >= heard + SILENCE_S:
+                    raise TimeoutError
+                if now >= echo_due:
+                    echo_due = now + ECHO_EVERY_S
+                    await self._ask()
+                if now >= self._flush_due(now):
+                    self._flush()
+        finally:
+            read.cancel()
+            await asyncio.gather(read, return_exceptions=True)
+            self._flush()
+
+    async def _ask(self) -> None:
+        self._token += 1
+        self._asked = {self._token: self._clock_ns()}
+        await self._pipe.write(b"E %d\n" % self._token)
+
+    async def _take(self, frame: Frame, received_ns: int) -> None:
+        watch = self._watch
+        match frame:
+            case Data(offset, data):
+                for body in watch.reader.feed(offset, data):
+                    self._hold(body)
+                watch.size = max(watch.size, offset + len(data))
+                if watch.reader.ended:
+                    self._flush()
+                    watch.ended.set()
+            case Echo(token, remote_ns, real_ns):
+                asked_ns = self._asked.pop(token, None)
+                if asked_ns is not None:
+                    self._journal.write(ClockEcho(watch.vantage, asked_ns, received_ns, remote_ns, real_ns))
+                if self._token < FIRST_ECHOES:
+                    await self._ask()
+            case Heartbeat(size, alive):
+                watch.size, watch.alive = size, alive
+                if not alive and watch.reader.offset >= size >= HEADER.size and not watch.reader.ended:
+                    self._flush()
+                    watch.fail("the prober was gone")
+            case Ended(text):
+                raise ShellError(text)
+
+    def _hold(self, body: Body) -> None:
+        """Samples are held back a little so that a busy run writes fewer, larger batches."""
+        if not isinstance(body, SamplesArrived):
+            self._journal.write(body)
+            return
+        if not self._held:
+            self._held_since = asyncio.get_running_loop().time()
+        self._held.setdefault(body.lane, []).append(body)
+
+    def _flush_due(self, now: float) -> float:
+        return self._held_since + FLUSH_EVERY_S if self._held else now + ECHO_EVERY_S
+
+    def _flush(self) -> None:
+        held, self._held = self._held, {}
+        for lane, parts in held.items():
+            self._journal.write(SamplesArrived(lane, tuple(s for part in parts for s in part.samples)))
+        if held:
+            self._watch.sampled.set()
