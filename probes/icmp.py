@@ -102,6 +102,8 @@ class IcmpProber:
 
     def _answer(self, data, sender, received_ns, flags):
         at = (data[0] & 15) * 4
+        if len(data) < at + 8:
+            return None
         if data[at] == 0:
             if len(data) < at + MARK_AT + MARK.size:
                 return None
@@ -131,8 +133,8 @@ class IcmpProber:
 
     def _quoted(self, packet):
         """(lane, seq) of the echo request that an error quotes: by the token, or by id and seq in a short quote."""
-        at = (packet[0] & 15) * 4
-        if len(packet) < at + 8 or packet[at] != 8:
+        at = (packet[0] & 15) * 4 if packet else 0
+        if at < 20 or len(packet) < at + 8 or packet[at] != 8:
             return None
         if len(packet) >= at + MARK_AT + MARK.size:
             token, lane, _zero, seq = MARK.unpack_from(packet, at + MARK_AT)

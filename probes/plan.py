@@ -20,6 +20,7 @@ MAX_DURATION_S = 31 * 86400
 MIN_NS = 100_000  # 10,000 samples a second in one lane
 MAX_NS = 3600 * 10**9
 MAX_TMAX_NS = 60 * 10**9
+MAX_SAMPLES = 2**32 - 1
 NAME_BYTES = 15  # IFNAMSIZ less the end
 
 
@@ -56,6 +57,9 @@ def parse_plan(raw):
     lanes = [_lane(row, place) for place, row in enumerate(rows)]
     if len({lane.lane for lane in lanes}) != len(lanes):
         raise _bad("a lane number occurs twice")
+    for lane in lanes:
+        if duration_s * 10**9 / lane.interval_ns > MAX_SAMPLES:
+            raise _bad("lane %d: more samples than it can number" % lane.lane)
     return Plan(bytes.fromhex(run), int(duration_s * 10**9), lanes)
 
 

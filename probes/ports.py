@@ -35,8 +35,6 @@ class Ports:
 
     def take(self, release_ns):
         """A fresh port, held until release_ns. Raises OSError when there is none."""
-        if len(self._held) >= self._limit:
-            raise OSError(errno.EMFILE, "too many ports held")
         for _ in range(64):
             port = self._next
             self._next = port + 1 if port < self._high else self._low
@@ -60,9 +58,9 @@ class Ports:
             heapq.heappush(self._due, (release_ns, port, id(self._held[port])))
 
     def release(self, now_ns):
-        """Give back the ports whose time is over; returns them."""
+        """Give back the ports whose time is over, and the oldest when too many are held; returns them."""
         freed = []
-        while self._due and self._due[0][0] <= now_ns:
+        while self._due and (self._due[0][0] <= now_ns or len(self._held) >= self._limit):
             _release_ns, port, which = heapq.heappop(self._due)
             sock = self._held.get(port)
             if sock is not None and id(sock) == which:

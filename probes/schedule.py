@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+import os
 import select
 from collections import deque
 from time import monotonic_ns
@@ -36,9 +37,11 @@ CLOCK_NS = 1_000_000_000
 LATE_NS = 10_000_000_000  # how long an answer after its verdict is still recorded
 NEVER = 2**63
 SPIN_NS = 5_000  # not worth a sleep
+APART_NS = 200_000  # a wake-up costs more than a probe: what is due within this of the last one is sent together
 BATCH = 64
 BLOCK_BYTES = 32 * 1024
 CLOCK_JITTER_NS = 1_000_000
+STALL_NS = 100_000_000  # back this late from a sleep or a send: this process, or its whole machine, stood still
 
 # The vantage's own way is gone: its outage, not the prober's error.
 NO_WAY = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENODEV, errno.ENXIO))
@@ -68,6 +71,9 @@ class Schedule:
         self._clock_ns = start_mono_ns
         self._drain_until_ns = NEVER
         self._asked = 0
+        self._woke_ns = 0
+        self._expected_ns = NEVER  # when we ought to be back at the top of the loop
+        self._stall = (0, 0)
         for prober, lanes in probers:
             for lane in lanes:
                 self._add(prober, lane, start_mono_ns, plan.duration_ns)
@@ -100,6 +106,8 @@ class Schedule:
         heap = self._heap
         while True:
             now_ns = monotonic_ns()
+            if now_ns - self._expected_ns > STALL_NS:
+                self._stall = (self._expected_ns, now_ns)
             if heap and not self._asked:
                 if heap[0][0] <= now_ns:
                     now_ns = self._send_due(now_ns)
@@ -127,12 +135,18 @@ class Schedule:
             wake_ns = min(wake_ns, self._drain_until_ns)
         else:
             wake_ns = min(wake_ns, self._heap[0][0])
-        remaining_ns = wake_ns - monotonic_ns()
+        wake_ns = max(wake_ns, self._woke_ns + APART_NS)
+        now_ns = monotonic_ns()
+        self._expected_ns = max(wake_ns, now_ns)
+        remaining_ns = wake_ns - now_ns
         if remaining_ns < SPIN_NS:
             return
         ready = select.select([self._wake_fd, *self._watched], [], [], remaining_ns / 1e9)[0]
+        self._woke_ns = monotonic_ns()
         for descriptor in ready:
-            if descriptor in self._watched:
+            if descriptor == self._wake_fd:
+                os.read(descriptor, 64)  # the signal's handler has run
+            else:
                 self._answers(self._watched[descriptor].read(BATCH))
 
     def _send_due(self, now_ns):
@@ -220,7 +234,8 @@ class Schedule:
                 if reason == UNREACHABLE:
                     continue
                 self._timeout(lane, seq, sent_ns)
-                del lane.late[seq]
+                if lane.late.pop(seq, None) is None:
+                    continue
                 kind = KIND_LATE
             else:
                 del lane.pending[seq]
@@ -249,10 +264,18 @@ class Schedule:
     def _timeout(self, lane, seq, sent_ns):
         del lane.pending[seq]
         self._open -= 1
-        self._write(lane, KIND_SAMPLE, seq, FAIL, TIMEOUT, 0, sent_ns)
-        lane.late[seq] = sent_ns
-        self._late.append((sent_ns + lane.tmax_ns + LATE_NS, lane, seq))
+        if self._unwatched(lane, sent_ns):
+            self._write(lane, KIND_SAMPLE, seq, UNKNOWN, SELF_LATE, 0, sent_ns)
+        else:
+            self._write(lane, KIND_SAMPLE, seq, FAIL, TIMEOUT, 0, sent_ns)
+            lane.late[seq] = sent_ns
+            self._late.append((sent_ns + lane.tmax_ns + LATE_NS, lane, seq))
         lane.expired(lane.number, seq)
+
+    def _unwatched(self, lane, sent_ns):
+        """We stood still for half the sample's time or more: a suspended machine takes no packets, and loses some."""
+        since_ns, until_ns = self._stall
+        return 2 * (min(until_ns, sent_ns + lane.tmax_ns) - max(since_ns, sent_ns)) >= lane.tmax_ns
 
     def _write(self, lane, kind, seq, outcome, reason, detail=0, sent_ns=0, received_ns=0, value=0, flags=0):
         due_ns = lane.first_due_ns + seq * lane.interval_ns
@@ -266,7 +289,7 @@ class Schedule:
         if self._asked > 1:
             self.stop_now()
             return True
-        if self._open or self._spool.pending():
+        if self._open:
             self._tick_by(now_ns + TICK_NS)
             return False
         return now_ns >= self._drain_until_ns or not any(lane.late for lane in self._lanes.values())

@@ -69,7 +69,11 @@ class SynProber:
             shot.lane, shot.seq, shot.target, shot.answered = lane, seq, target, False
             shot.isn = int.from_bytes(os.urandom(4), "big")
             self._shots[port] = shot
-            self._fire(target.syn, target, port, shot.isn)
+            try:
+                self._fire(target.syn, target, port, shot.isn)
+            except OSError:
+                self._ports.sooner(port, sent_ns)
+                raise
         except OSError as error:
             return error.errno
         return None
@@ -137,10 +141,9 @@ class SynProber:
 
     def _error(self, data, _sender, stamps, ancillary):
         at = (data[0] & 15) * 4
-        kind, code = data[at], data[at + 1]
         quoted = data[at + 8 :]
-        inner = (quoted[0] & 15) * 4
-        if len(quoted) < inner + 8 or (kind == 3 and code == 4):
+        inner = (quoted[0] & 15) * 4 if quoted else 0
+        if inner < 20 or len(quoted) < inner + 8 or data[at : at + 2] == b"\3\4":
             return None
         from_port, to_port, number = struct.unpack_from("!HHI", quoted, inner)
         shot = self._shots.get(from_port)
@@ -149,7 +152,9 @@ class SynProber:
         if shot.target.number != int.from_bytes(quoted[16:20], "big"):
             return None
         shot.answered = True
+        self._ports.sooner(from_port, monotonic_ns() + ANSWERED_HOLD_NS)
         received_ns, kernel = stamps.mono(ancillary)
+        kind, code = data[at], data[at + 1]
         reason = REFUSED if (kind, code) == (3, 3) else UNREACHABLE
         return Answer(KIND_SAMPLE, shot.lane, shot.seq, received_ns, FAIL, reason, kind * 256 + code, 0, kernel)
 

@@ -97,10 +97,14 @@ def _up_here(state: Path, options: Options, started_at: float, *, until_eof: boo
     import asyncio
 
     from csworkbench.lab import outer
+    from csworkbench.lab.hosts import LabError
     from csworkbench.lab.state import StateDirectory
 
     def report(message: dict[str, Any]) -> None:
-        _show(message, as_json=as_json)
+        try:
+            _show(message, as_json=as_json)
+        except OSError as error:
+            raise LabError("nobody reads the output any more") from error
 
     asyncio.run(outer.run(options, StateDirectory(state), report, started_at=started_at, until_eof=until_eof))
 

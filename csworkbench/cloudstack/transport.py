@@ -93,8 +93,10 @@ class Transport:
             except CloudStackError as error:
                 if attempt == attempts or not worth_retrying(error):
                     raise
-                delay = error.wait_s if isinstance(error, RateLimited) else FIRST_DELAY_S * 2 ** (attempt - 1)
-                await self._around.sleep(delay * (0.5 + self._around.jitter()))
+                delay = FIRST_DELAY_S * 2 ** (attempt - 1) * (0.5 + self._around.jitter())
+                if isinstance(error, RateLimited):
+                    delay = error.wait_s * (1 + 0.2 * self._around.jitter())  # never less than was asked for
+                await self._around.sleep(delay)
         raise AssertionError("unreachable")
 
     def skew_s(self) -> float:

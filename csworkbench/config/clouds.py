@@ -55,18 +55,9 @@ def find_cloud(name: str, env: Mapping[str, str], config: Path, cmk: Path) -> Cl
         if isinstance(clouds, dict) and isinstance(clouds.get(name), dict):
             return _from_config(document, name, clouds[name], env)
     if cmk.is_file():
-        parser = configparser.ConfigParser(interpolation=None)
-        try:
-            parser.read(cmk, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise ConfigError(f"{cmk}: not a cloudmonkey configuration ({error})") from None
-        if parser.has_section(name):
-            _check_private(cmk)
-            section = parser[name]
-            return Cloud(
-                name, section.get("url", ""), section.get("apikey", ""), section.get("secretkey", ""),
-                parser.getboolean(name, "verifycert", fallback=True),
-            )  # fmt: skip
+        cloud = _from_cloudmonkey(cmk, name)
+        if cloud is not None:
+            return cloud
     raise ConfigError(
         f"unknown cloud {name!r}: looked in {config}, {cmk}; `lab` is the test cloud, `env` the environment"
     )
@@ -83,7 +74,9 @@ def _from_config(document: yaml12.Document, name: str, entry: Mapping[str, Any],
     elif "secret_file" in entry:
         path = Path(str(entry["secret_file"])).expanduser()
         _check_private(path)
-        secret = path.read_text(encoding="utf-8").strip()
+        secret = _read(path).strip()
+        if not secret:
+            raise ConfigError(f"{path}: holds no secret")
     else:
         variable = str(entry.get("secret_env", "CLOUDSTACK_SECRET"))
         secret = env.get(variable, "")
@@ -92,7 +85,38 @@ def _from_config(document: yaml12.Document, name: str, entry: Mapping[str, Any],
     for key in ("endpoint", "key"):
         if not entry.get(key):
             raise ConfigError(f"{document.where(base)}: key {key!r} is missing")
-    return Cloud(name, str(entry["endpoint"]), str(entry["key"]), secret, entry.get("verify_tls", True) is not False)
+    verify_tls = entry.get("verify_tls", True)
+    if not isinstance(verify_tls, bool):
+        raise ConfigError(f"{document.where((*base, 'verify_tls'))}: verify_tls: true or false, not {verify_tls!r}")
+    return Cloud(name, str(entry["endpoint"]), str(entry["key"]), secret, verify_tls)
+
+
+def _from_cloudmonkey(cmk: Path, name: str) -> Cloud | None:
+    """A profile of cloudmonkey's file, which begins with settings that stand in no section; None without that one."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(f"[{parser.default_section}]\n" + _read(cmk))
+    except configparser.Error:  # its text would quote the file, secrets included
+        raise ConfigError(f"{cmk}: not a cloudmonkey configuration") from None
+    if not parser.has_section(name):
+        return None
+    _check_private(cmk)
+    for key in ("url", "apikey", "secretkey"):
+        if not parser.get(name, key, fallback=""):
+            raise ConfigError(f"{cmk}: profile {name!r} has no {key}")
+    try:
+        verify_tls = parser.getboolean(name, "verifycert", fallback=True)
+    except ValueError:
+        raise ConfigError(f"{cmk}: profile {name!r}: verifycert is neither true nor false") from None
+    return Cloud(name, parser.get(name, "url"), parser.get(name, "apikey"), parser.get(name, "secretkey"), verify_tls)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason})") from None
 
 
 def _check_private(path: Path) -> None:

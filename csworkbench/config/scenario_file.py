@@ -79,14 +79,16 @@ def _seconds(document: yaml12.Document, key: yaml12.Key, value: Any) -> Any:
 def _explain(document: yaml12.Document, error: ValidationError) -> str:
     # A misspelt key is also a missing one: name what was written, not what was not.
     first = min(error.errors(), key=lambda e: e["type"] not in _UNKNOWN_KEY)
-    # Choices of a union (`str`, `tuple[…]`) appear in pydantic's path but not in the file.
-    path = tuple(part for part in first["loc"] if isinstance(part, int) or not re.search(r"[\[\]-]|^str$", part))
-    name = str(path[-1]) if path else "scenario"
+    path: yaml12.Key = ()
+    for part in first["loc"]:
+        # Choices of a union (`str`, `tuple[…]`) appear in pydantic's path but not in the file.
+        path = (*path, part) if (*path, part) in document.lines else path
     where = document.where(path)
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{where}: key {str(first['loc'][-1])!r} is missing"
+    name = str(path[-1]) if path else "scenario"
     if first["type"] in _UNKNOWN_KEY:
         return f"{where}: unknown key {name!r}{_nearest(name, path)}"
-    if first["type"] in ("missing", "missing_argument"):
-        return f"{document.where(path[:-1])}: key {name!r} is missing"
     given = str(first.get("input"))[:60]
     return f"{where}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}, not {given!r}"
 
@@ -118,7 +120,9 @@ def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
         if value is not None and not low <= value <= high:
             raise ConfigError(f"{document.where(key)}: {key[-1]}: {value:g} is not between {low:g} and {high:g}")
     services = [str(s) for s in Service]
-    for name in scenario.budget:
+    for name, limit_s in scenario.budget.items():
+        if limit_s < 0:
+            raise ConfigError(f"{document.where(('budget', name))}: {name}: {limit_s:g} is less than 0")
         if name not in services:
             raise ConfigError(
                 f"{document.where(('budget', name))}: unknown service {name!r}{_did_you_mean(name, services)}"

@@ -50,8 +50,9 @@ class ViewerServer:
         with contextlib.suppress(TimeoutError):  # a viewer that does not read must not hold up the end
             async with asyncio.timeout(2):
                 await asyncio.gather(*(viewer.idle.wait() for viewer in self._attached))
-        for task in self._tasks:
-            task.cancel()
+        # Closing a viewer's connection ends its handler; cancelling the handler makes asyncio log an error (3.11).
+        for viewer in self._attached:
+            viewer.writer.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket_path.unlink(missing_ok=True)
 
@@ -66,9 +67,9 @@ class ViewerServer:
             writer.close()
             self._tasks.discard(task)
             return
-        viewer = _Attached()
+        viewer = _Attached(writer)
         self._attached.add(viewer)
-        sender = asyncio.create_task(self._send(writer, after, viewer))
+        sender = asyncio.create_task(self._send(after, viewer))
         try:
             await self._listen(reader)
         finally:
@@ -78,7 +79,7 @@ class ViewerServer:
             writer.close()
             self._tasks.discard(task)
 
-    async def _send(self, writer: asyncio.StreamWriter, after: int, viewer: "_Attached") -> None:
+    async def _send(self, after: int, viewer: "_Attached") -> None:
         file = await asyncio.to_thread(RunFileReader, self._run_file)
         try:
             while True:
@@ -90,8 +91,8 @@ class ViewerServer:
                     viewer.news.clear()
                     continue
                 after = last
-                writer.write(text)
-                await writer.drain()
+                viewer.writer.write(text)
+                await viewer.writer.drain()
         except OSError:
             return  # the viewer went away
         finally:
@@ -105,15 +106,19 @@ class ViewerServer:
                 return
             if not line:
                 return
-            with contextlib.suppress(ValueError, AttributeError):  # not ours: ignore the line
+            try:
                 asked = json.loads(line)
+            except ValueError:
+                continue  # not ours: ignore the line
+            if isinstance(asked, dict):
                 self._command(str(asked.pop("do", "")), {str(k): str(v) for k, v in asked.items()})
 
 
 class _Attached:
     """A viewer: `news` when the run file has grown since it last looked, `idle` when it has been sent everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
         self.news = asyncio.Event()
         self.idle = asyncio.Event()
 

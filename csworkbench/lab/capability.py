@@ -66,11 +66,11 @@ def _namespaces() -> Check:
         return Check(name, False, f"unshare could not be tried: {error}", "")
     if done.returncode == 0:
         return Check(name, True, "as root" if root else "user namespaces are allowed")
-    reason, remedy = _forbidden_by(root=root)
+    reason, remedy = forbidden_by(root=root)
     return Check(name, False, f"{reason} ({done.stderr.strip() or done.returncode})", remedy)
 
 
-def _forbidden_by(
+def forbidden_by(
     *, root: bool, settings: Path = Path("/proc/sys"), status: Path = Path("/proc/self/status")
 ) -> tuple[str, str]:
     """Which setting forbids it, and the remedy."""

@@ -73,10 +73,12 @@ class Fabric:
             f"link add name {name} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
             for name in (GUEST_BRIDGE, CONTROL_BRIDGE, PUBLIC_BRIDGE)
         )
+        outside_spec = tenant.host_spec("outside", 0, nameserver=None)
+        outside_spec["read_only"] = False  # an outside vantage is the host itself: it writes where its user may
         _, gateway, outside = await asyncio.gather(
             self.ip(self.namespaces.fab, bridges),
             self.create(gateway_spec),
-            self.create(tenant.host_spec("outside", 0, nameserver=None)),
+            self.create(outside_spec),
         )
         await self.plug(gateway, [Port("gateway", PUBLIC_BRIDGE, "eth0", "02:00:c6:33:64:01")])
         await self.ip(

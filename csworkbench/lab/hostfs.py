@@ -16,7 +16,8 @@ from csworkbench.lab import kernel
 Spec = dict[str, Any]
 """`name`; `tmpfs`: mount points; `directories` and `files`: {path: mode} and {path: [text, mode]}; `binds`:
 {path in /etc: replacement}; `sysctls`: {path below /proc/sys: value}; `proc`: mount an own /proc and /dev/pts; `home`:
-the working directory of what is started there."""
+the working directory of what is started there;
+`read_only`: the machine's root file system cannot be written."""
 
 
 def furnish(spec: Spec) -> None:
@@ -40,6 +41,9 @@ def furnish(spec: Spec) -> None:
         Path(path).chmod(mode)
     for path, source in spec.get("binds", {}).items():
         _replace(targets[path], source)
+    if spec.get("read_only", False):
+        with contextlib.suppress(OSError):  # a courtesy: a root tenant shares the machine's file system
+            kernel.make_read_only("/")
     os.chdir(spec.get("home", "/"))
     for name, value in spec.get("sysctls", {}).items():
         with contextlib.suppress(FileNotFoundError):  # absent with that feature, e.g. ipv6 off

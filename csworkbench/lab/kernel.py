@@ -13,12 +13,17 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
+MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
+MS_RELATIME = 1 << 21
+_ST_RELATIME = 4096
+"""statvfs says it with another bit than mount takes."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -47,6 +52,14 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, opt
 def bind(source: str, target: str) -> None:
     """Show one file or directory in the place of another."""
     mount(source, target, None, MS_BIND)
+
+
+def make_read_only(target: str) -> None:
+    """Forbid writing through this mount in this mount namespace; its other flags, which may be locked, stay."""
+    kept = MS_NOSUID | MS_NODEV | MS_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME
+    status = os.statvfs(target).f_flag
+    relative = MS_RELATIME if status & _ST_RELATIME else 0
+    mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | status & kept | relative)
 
 
 def set_hostname(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -22,6 +23,8 @@ from csworkbench.lab.hosts import LabError
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.state import StateDirectory
 
+_log = logging.getLogger(__name__)
+
 Report = Callable[[dict[str, Any]], None]
 """Takes `{"progress": text}` while it comes up, then `{"ready": info}`."""
 
@@ -35,31 +38,30 @@ async def run(options: Any, state: StateDirectory, report: Report, *, started_at
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     report({"progress": "namespaces"})
-    namespaces = await Namespaces.start(root=os.geteuid() == 0)
+    starting = asyncio.create_task(Namespaces.start(root=os.geteuid() == 0))
+    await asyncio.sleep(0)  # it has forked when this returns
+    importlib.import_module("csworkbench.lab.api.server")  # aiohttp takes 0.2 s: the supervisor starts beside it
+    namespaces = await starting
+    serving = asyncio.create_task(_serve(options, state, namespaces, report, started_at, stop))
     try:
+        serving.add_done_callback(lambda _: stop.set())
+        namespaces.ended.add_done_callback(lambda _: stop.set())
         if until_eof:
             _stop_at_eof(stop)
-        coming_up = asyncio.ensure_future(_serve(options, state, namespaces, report, started_at, stop))
-        await _first(coming_up, stop.wait(), namespaces.ended)
-        coming_up.cancel()
+        await stop.wait()
+        if namespaces.ended.done():
+            _log.error("the namespaces ended by themselves")
+        serving.cancel()
         with suppress(asyncio.CancelledError):
-            await coming_up
+            await serving
     finally:
         await namespaces.stop()
         state.clear()
 
 
-async def _first(*awaitables: Any) -> None:
-    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks[1:]:
-        task.cancel()
-
-
 async def _serve(
     options: Any, state: StateDirectory, namespaces: Namespaces, report: Report, started_at: float, stop: asyncio.Event
 ) -> None:
-    # aiohttp takes 0.2 s to import: by now the supervisor starts beside it
     import socket  # noqa: PLC0415
 
     from aiohttp import web  # noqa: PLC0415
@@ -86,7 +88,13 @@ async def _serve(
             started_s=round(time.monotonic() - started_at, 3),
         )
         listeners.append(Listener(state.connect_socket, socket.SOCK_STREAM, connector(cloud)))
-        listeners.append(Listener(state.control_socket, socket.SOCK_SEQPACKET, controller(cloud, info, stop.set)))
+        listeners.append(
+            Listener(
+                state.control_socket,
+                socket.SOCK_SEQPACKET,
+                controller(cloud, info, stop.set),
+            )
+        )
         state.write_info(info)
         report({"ready": info})
         await asyncio.Event().wait()
@@ -133,17 +141,21 @@ def main() -> None:
     stream = os.fdopen(words.report, "w", buffering=1)
 
     def report(message: dict[str, Any]) -> None:
-        with suppress(OSError):
+        try:
             print(json.dumps(message), file=stream)
-            if "ready" in message:
-                stream.close()
+        except OSError as error:
+            raise LabError("the command that asked for this cloud is gone") from error
+        if "ready" in message:
+            stream.close()
 
     options = Options(words.profile, words.vms, words.topology, words.scale)
     try:
         asyncio.run(run(options, StateDirectory(words.state), report, started_at=words.started_at, until_eof=False))
     except LabError as error:
+        _log.error("%s", error)
         if not stream.closed:
-            report({"error": str(error)})
+            with suppress(LabError):
+                report({"error": str(error)})
         sys.exit(1)
 
 

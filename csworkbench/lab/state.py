@@ -72,7 +72,10 @@ class StateDirectory:
     async def ssh_keys(self, addresses: dict[str, str]) -> dict[str, SshKeys]:
         """Keys per tenant, `{name: public address}`; made where missing. Writes known_hosts."""
         files = {name: self._host_keys / name for name in addresses}
-        await asyncio.gather(*(_make_key(file) for file in (self.user_key, *files.values())))
+        missing = [file for file in (self.user_key, *files.values()) if not (file.exists() and _public(file).exists())]
+        for file in missing:
+            file.unlink(missing_ok=True)
+        await asyncio.gather(*(_make_key(file) for file in missing))
         authorized = _public(self.user_key).read_text()
         lines = [
             f"{addresses[name]} {' '.join(_public(file).read_text().split()[:2])}\n" for name, file in files.items()
@@ -96,9 +99,6 @@ def _public(file: Path) -> Path:
 
 
 async def _make_key(file: Path) -> None:
-    if file.exists() and _public(file).exists():
-        return
-    file.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(
         *("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "csworkbench lab", "-f", str(file)),
         stdin=asyncio.subprocess.DEVNULL,

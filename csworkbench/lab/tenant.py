@@ -56,9 +56,11 @@ def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: 
         "name": name,
         "clock_offset_s": clock_offset_s,
         "proc": True,
-        "tmpfs": ["/run", "/tmp", "/var"],  # noqa: S108 - mount points of the host's own
+        "read_only": True,
+        "tmpfs": [*(["/dev/shm"] if Path("/dev/shm").is_dir() else []), "/run", "/tmp", "/var"],  # noqa: S108 - mount points of the host's own
         "directories": {
             "/tmp": 0o1777,  # noqa: S108
+            "/dev/shm": 0o1777,  # noqa: S108
             "/run/lock": _PROGRAM,
             "/run/sshd": _PROGRAM,  # privilege separation, when sshd runs as root
             HOME: 0o700,

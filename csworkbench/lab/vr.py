@@ -43,8 +43,6 @@ class Surroundings:
     pace: Pace
     faults: Faults
     rng: random.Random
-    announce_to_gateway: bool = False
-    """CloudStack's real arping form (see `calls_arp.packet`), which neighbours with a fresh entry ignore."""
 
 
 class VirtualRouter:
@@ -174,7 +172,7 @@ class VirtualRouter:
         if self._around.faults.is_set("no-garp"):
             return
         public = [ip.address for ip in self._network.ips if ip.source_nat or Stage.ADDRESSES in self._stages]
-        upstream = plan.PUBLIC_GATEWAY if self._around.announce_to_gateway else None
+        upstream = plan.PUBLIC_GATEWAY if self._around.faults.is_set("real-arping") else None
         devices = {GUEST_DEVICE: ([self._network.gateway], None), PUBLIC_DEVICE: (public, upstream)}
         sending = asyncio.create_task(self.host.call("announce", devices=devices))  # in the background, as there
         self._announcing.add(sending)

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 from csworkbench.model.lane import Lane, Service
 
-from .outage import Baseline, Outage
-
-Span = tuple[int, int]
+from .outage import Baseline, Outage, Span
 
 
 @dataclass(frozen=True, slots=True)
 class LaneReport:
-    """One lane's figures, ns. `outages` are those that count for the run."""
+    """One lane's figures, ns. `outages` are those that count for the run; `open` while nothing has ended the last."""
 
     lane: Lane
     sent: int
@@ -34,7 +32,10 @@ class LaneReport:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """One service over its headline lanes, ns. `worst` is the subject of the lane down longest, empty if none was."""
+    """One service over its headline lanes, ns. `worst` is the subject of the lane down longest, empty if none was.
+
+    `outages` are those of that lane; `open` while a lane is still down.
+    """
 
     service: Service
     down_ns: int
@@ -82,16 +83,16 @@ def intersect(left: Sequence[Span], right: Sequence[Span]) -> list[Span]:
     return common
 
 
-def down_spans(report: LaneReport, until_ns: int) -> list[Span]:
-    """When the lane was down, on the recorder's clock; an open outage reaches to `until_ns`."""
-    return merge((o.start_ns, o.end_ns or until_ns) for o in report.outages)
+def down_spans(report: LaneReport) -> list[Span]:
+    """When the lane was down, on the recorder's clock; an open outage reaches as far as has been seen."""
+    return merge((o.start_ns, o.end_ns or o.end[1]) for o in report.outages)
 
 
-def service_report(service: Service, reports: Sequence[LaneReport], until_ns: int) -> ServiceReport:
+def service_report(service: Service, reports: Sequence[LaneReport]) -> ServiceReport:
     """Fold the headline lanes of one service. `reports` must not be empty."""
-    worst = max(reports, key=lambda r: (r.down_ns, r.high_ns))
+    worst = max(reports, key=lambda r: (r.down_ns, r.high_ns, len(r.outages)))
     downs = sorted(r.down_ns for r in reports)
-    spans = [down_spans(r, until_ns) for r in reports]
+    spans = [down_spans(r) for r in reports]
     everywhere = spans[0]
     for other in spans[1:]:
         everywhere = intersect(everywhere, other)

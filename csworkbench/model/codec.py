@@ -13,6 +13,7 @@ from .sample import Outcome, Reason, Sample
 _KINDS: dict[str, type] = {re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in get_args(Body)}
 _NAMES: dict[type, str] = {cls: kind for kind, cls in _KINDS.items()}
 _REASONS = {int(r): r for r in Reason}
+_MALFORMED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 class CodecError(ValueError):
@@ -41,7 +42,7 @@ def sample_from_row(row: Any) -> Sample:
             int(seq), int(intended), int(sent), int(received), Outcome(outcome), _REASONS.get(reason, Reason.OTHER),
             int(detail), int(value),
         )  # fmt: skip
-    except (TypeError, ValueError) as error:
+    except _MALFORMED as error:
         raise CodecError(f"not a sample: {error}") from None
 
 
@@ -64,7 +65,7 @@ def body_from_json(kind: str, data: Any) -> Body | None:
         try:
             samples = tuple(sample_from_row(row) for row in data["samples"])
             body: Body = cls(int(data["lane"]), samples)
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise CodecError(f"{kind}: {error}") from None
         return body
     try:
@@ -87,7 +88,7 @@ def decode(line: bytes | str) -> Event | None:
         data = json.loads(line)
         seq, at_ns, wall_ns = int(data["seq"]), int(data["at_ns"]), int(data["wall_ns"])
         kind, body_data = str(data["kind"]), data["body"]
-    except (ValueError, KeyError, TypeError) as error:
+    except _MALFORMED as error:
         raise CodecError(f"not an event: {error}") from None
     body = body_from_json(kind, body_data)
     return None if body is None else Event(seq, at_ns, wall_ns, body)

@@ -102,7 +102,7 @@ class RunState:
 
 
 def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - one table of cases, one line each
-    """Fold one event into the state. Events for lanes, vantages or jobs that were never announced are ignored."""
+    """Fold one event into the state. Events for lanes or vantages that were never announced are ignored."""
     state.seq = event.seq
     state.last_ns = max(state.last_ns, event.at_ns)
     match event.body:

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from shlex import quote
 from typing import Any
 
 from csworkbench.model.event import ChannelChanged, ChannelState, ProberStarted, SpoolCollected
@@ -135,7 +134,7 @@ class VantageAgent:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._shell is not None:
-            self._shell.abort()
+            await self._shell.close()
             self._shell = None
 
     def _need_shell(self) -> Shell:
@@ -174,7 +173,7 @@ class VantageAgent:
 
     async def _clean_up(self) -> None:
         try:
-            await self._need_shell().run(f"rm -rf {quote(self._folder)}", timeout_s=5)
+            await self._need_shell().run(f'rm -rf "$HOME/{self._folder}"', timeout_s=5)
         except ShellError:
             return  # the prober removes old spools at its next start
 

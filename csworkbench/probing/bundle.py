@@ -68,7 +68,7 @@ def _wanted(relative: str, stem: str) -> bool:
 
 
 def _pack(contents: dict[str, bytes]) -> bytes:
-    """A reproducible archive. Byte code rides along: compiling scapy costs a busy tenant over a second of CPU."""
+    """The archive. Byte code rides along: compiling scapy costs a busy tenant over a second of CPU."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w") as tar:
         for name, content in contents.items():

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -86,7 +87,7 @@ async def dial_soon(dial: Dial, host: str, port: int, limit_s: float) -> tuple[s
                 spare.close()
             if connected:
                 return connected[0], attempts
-            last = next((str(task.exception()) for task in done), last)
+            last = next((_why(task.exception()) for task in done), last)
             if loop.time() >= give_up:
                 raise ShellError(f"{host}:{port} cannot be reached: {last}")
             if done:  # refused at once: do not spin
@@ -97,6 +98,11 @@ async def dial_soon(dial: Dial, host: str, port: int, limit_s: float) -> tuple[s
         for task in pending:
             with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
                 (await task).close()
+
+
+def _why(error: BaseException | None) -> str:
+    """In the system's words; asyncio puts the address in their place, which the line has already."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
 
 
 async def _attempt(dial: Dial, host: str, port: int) -> socket.socket:

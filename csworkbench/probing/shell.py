@@ -54,7 +54,11 @@ class Shell(Protocol):
         ...
 
     def abort(self) -> None:
-        """Drop the connection and all that runs over it."""
+        """Drop the connection and all that runs over it, without waiting."""
+        ...
+
+    async def close(self) -> None:
+        """Drop it and wait until it is gone here; never for the other side."""
         ...
 
 
@@ -84,6 +88,11 @@ class ExecShell:
         for process in self._processes:
             if process.returncode is None:
                 process.kill()
+
+    async def close(self) -> None:
+        """See Shell."""
+        self.abort()
+        await asyncio.gather(*(process.wait() for process in self._processes))
 
     async def _start(self, script: str, stderr: int) -> asyncio.subprocess.Process:
         try:

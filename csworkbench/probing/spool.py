@@ -13,7 +13,7 @@ VERSION = 1
 HEADER = struct.Struct("<8sHHIQQ16s16s")
 RECORD = struct.Struct("<IHBBBBHIQQQQQ")
 NO_LANE = 0xFFFF
-_INT64 = 0x7FFF_FFFF_FFFF_FFFF  # the run file's integers are signed
+_MOST = 0x7FFF_FFFF_FFFF_FFFF  # the run file's integers are signed; no honest stamp comes near
 
 SAMPLE, CLOCK, END, LATE, SECOND_OWNER = 1, 2, 3, 4, 5
 END_REASONS = {0: "time was up", 1: "asked to stop", 2: "the prober failed"}
@@ -79,19 +79,19 @@ class SpoolReader:
             elif kind in (SAMPLE, LATE):
                 row = (
                     seq,
-                    intended & _INT64,
-                    sent & _INT64,
-                    received & _INT64,
+                    _fit(intended),
+                    _fit(sent),
+                    _fit(received),
                     outcome,
                     reason,
                     detail,
-                    value & _INT64,
+                    _fit(value),
                 )
                 (samples if kind == SAMPLE else late).setdefault(lane, []).append(sample_from_row(row))
             elif kind == CLOCK:
-                others.append(RemoteClock(self.vantage, sent & _INT64, aux & _INT64))
+                others.append(RemoteClock(self.vantage, _fit(sent), _fit(aux)))
             elif kind == SECOND_OWNER:
-                others.append(SecondOwner(lane, seq, received & _INT64, value & 0xFFFF_FFFF_FFFF))
+                others.append(SecondOwner(lane, seq, _fit(received), value & 0xFFFF_FFFF_FFFF))
             elif kind == END:
                 self.ended = END_REASONS.get(reason, "the prober failed")
                 self.promised = number + 1
@@ -100,3 +100,7 @@ class SpoolReader:
         bodies: list[Body] = [SamplesArrived(lane, tuple(rows)) for lane, rows in samples.items()]
         bodies += [LateArrived(lane, tuple(rows)) for lane, rows in late.items()]
         return bodies + others
+
+
+def _fit(number: int) -> int:
+    return min(number, _MOST)

@@ -88,6 +88,11 @@ class SshShell:
         """See Shell."""
         self._connection.abort()
 
+    async def close(self) -> None:
+        """See Shell."""
+        self._connection.abort()
+        await self._connection.wait_closed()
+
 
 def _both(done: asyncssh.SSHCompletedProcess) -> tuple[object, object]:
     return done.stdout, done.stderr

@@ -51,7 +51,7 @@ def new_run(name: str, base: Path, now: datetime | None = None) -> RunFolder:
     words = re.findall(r"[a-z0-9]+", name.lower())[:4] or ["run"]
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
-        path = base / f"{stamp}-{'-'.join(words)[:40]}{suffix}"
+        path = base / f"{stamp}-{'-'.join(words)[:40].rstrip('-')}{suffix}"
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:

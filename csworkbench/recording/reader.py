@@ -17,6 +17,7 @@ from csworkbench.model.state import RunState, apply
 from .schema import FORMAT
 
 CHUNK = 500
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _BULK: dict[str, type[SamplesArrived] | type[LateArrived]] = {
     "samples_arrived": SamplesArrived,
     "late_arrived": LateArrived,
@@ -33,18 +34,22 @@ class RunFileReader:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise RunFileError(f"{path}: no such run file")
+        self.path = path
         try:
             # Not opened with mode=ro: a WAL left behind by a killed engine must be read too, and that needs its index.
             self._db = sqlite3.connect(path, check_same_thread=False, timeout=10)
+        except sqlite3.Error as error:
+            raise RunFileError(f"{path}: cannot be opened ({error})") from None
+        try:
             self._db.execute("PRAGMA query_only=ON")
             self.header: dict[str, str] = dict(self._db.execute("SELECT key, value FROM header"))
             version = int(self.header.get("format", "0"))
-        except (sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            self._db.close()
             raise RunFileError(f"{path}: not a run file ({error})") from None
         if version != FORMAT:
             self._db.close()
             raise RunFileError(f"{path}: run file format {version}; this version reads format {FORMAT}")
-        self.path = path
 
     def read(self, after_seq: int = 0, limit: int = CHUNK) -> list[Event]:
         """The next events after that number, at most `limit`; events of an unknown kind are left out.
@@ -62,7 +67,7 @@ class RunFileReader:
                     break
                 samples = self._samples(rows[0][0], rows[-1][0])
                 found = [e for row in rows if (e := self._event(row, samples)) is not None]
-            except (sqlite3.Error, CodecError, ValueError, KeyError) as error:
+            except (sqlite3.Error, CodecError, *MALFORMED) as error:
                 raise RunFileError(f"{self.path}: damaged after entry {after_seq} ({error})") from None
             after_seq = rows[-1][0]
         return found
@@ -90,7 +95,13 @@ class RunFileReader:
         seq, at_ns, wall_ns, kind, text = row
         data: Any = json.loads(text)
         bulk = _BULK.get(kind)
-        body = bulk(int(data["lane"]), samples.get(seq, ())) if bulk else body_from_json(kind, data)
+        if bulk is None:
+            body = body_from_json(kind, data)
+        else:
+            found = samples.get(seq, ())
+            if len(found) != data["count"]:
+                raise ValueError(f"{len(found)} of {data['count']} samples")
+            body = bulk(int(data["lane"]), found)
         return None if body is None else Event(seq, at_ns, wall_ns, body)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing a run's history."""
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -58,15 +59,22 @@ class RunFileWriter:
             self._db.execute(
                 "INSERT INTO journal VALUES (?,?,?,?,?)", (event.seq, event.at_ns, event.wall_ns, kind_of(body), text)
             )
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
         self._seq = event.seq
         for listener in self._listeners:
             listener(event)
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file, so that it is one file to copy, and close it."""
+        """Fold the write-ahead log into the file and close it: one file to copy, readable from a read-only place.
+
+        While somebody else has it open it stays in WAL mode.
+        """
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.execute("PRAGMA busy_timeout=0")
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()

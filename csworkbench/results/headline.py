@@ -5,7 +5,7 @@ from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import ServiceReport
 
 from .run_result import RunResult
-from .tables import harmless
+from .tables import printable
 from .times import rfc3339
 
 OUTAGES_SHOWN = 12
@@ -20,7 +20,7 @@ def headline(report: ServiceReport) -> str:
     """One service in one line, without its name."""
     if not report.hit:
         return f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  no outage on {report.lanes} lanes"
-    text = f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  worst {harmless(report.worst)}"
+    text = f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  worst {printable(report.worst)}"
     text += f", {report.hit} of {report.lanes} lanes hit, median {report.median_ns / 1e9:.2f} s"
     return text + (", still down" if report.open else "")
 
@@ -29,9 +29,9 @@ def text_report(result: RunResult) -> str:
     """Verdict, services with bounds, outages and job; plain text without control characters."""
     state = result.state
     name = state.opened.name if state.opened else ""
-    lines = [f"run {result.run}  {harmless(name)}", f"verdict: {result.verdict}"]
+    lines = [f"run {result.run}  {name}", f"verdict: {result.verdict}"]
     if state.verdict is not None:
-        lines += [f"  {harmless(reason)}" for reason in state.verdict.reasons]
+        lines += [f"  {reason}" for reason in state.verdict.reasons]
     for job in state.jobs.values():
         ended = job.ended
         took = f" in {(ended.first_new_ns - job.changes[0].first_new_ns) / 1e9:.1f} s" if ended else ""
@@ -49,8 +49,8 @@ def text_report(result: RunResult) -> str:
     missing = state.missing_records
     said = "not all spools were collected" if missing is None else f"{missing} missing records"
     lines += ["", f"{said}; channels lost and re-opened {losses} times; {state.call_count} API calls"]
-    lines += [f"left out: {harmless(left.name)}: {harmless(left.why)}" for left in state.left_out]
-    return "\n".join(lines)
+    lines += [f"left out: {left.name}: {left.why}" for left in state.left_out]
+    return "\n".join(printable(line) for line in lines)
 
 
 def _outage_line(result: RunResult, outage: Outage) -> str:
@@ -60,6 +60,6 @@ def _outage_line(result: RunResult, outage: Outage) -> str:
     end = rfc3339(state.wall_ns(outage.end_ns))[11:23] if outage.end_ns else "open"
     length = bounds(outage.down_ns, outage.low_ns, outage.high_ns)
     return (
-        f"  {lane.service:<12} {harmless(lane.subject):<8} {lane.label:<12} {start} – {end:<12} {length}"
+        f"  {lane.service:<12} {lane.subject:<8} {lane.label:<12} {start} – {end:<12} {length}"
         f"  {outage.lost} lost, {outage.reason.text}{', blip' if outage.blip else ''}"
     )

@@ -12,7 +12,7 @@ from csworkbench.model.lane import Lane
 from csworkbench.recording.reader import RunFileReader
 
 from .run_result import RunResult
-from .times import rfc3339, seconds_text
+from .times import SECOND_NS, rfc3339, seconds_text
 
 Cell = str | int | float
 Row = list[Cell]
@@ -32,17 +32,18 @@ SUMMARY = (
     "lanes", "any_down_s", "all_down_s", "open", "budget_s", "missing_records",
 )  # fmt: skip
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def harmless(text: str) -> str:
-    r"""Text that no spreadsheet takes for a formula and no terminal for a command.
+def printable(text: str) -> str:
+    r"""Text that no terminal takes for a command: control and direction characters become `\xNN` or `\uNNNN`."""
+    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
 
-    Control and direction characters become `\xNN` or `\uNNNN`; a leading =, +, - or @ (full-width too) gets an
-    apostrophe before it.
-    """
-    text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+
+def harmless(text: str) -> str:
+    """Printable text that no spreadsheet takes for a formula: =, +, - or @ in front get an apostrophe before them."""
+    text = printable(text)
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
@@ -84,14 +85,13 @@ def _samples(result: RunResult) -> Iterator[Row]:
         lane_state = state.lanes[lane_id]
         vantage = lane_state.lane.vantage
         head = _lane_cells(result.run, lane_state.lane)
-        bound_ns = analysis.bound_ns(vantage)
         late = {sample.seq for sample in lane_state.late}
         for sample in sorted(lane_state.samples):
             at_ns = analysis.align(vantage, sample.at_ns)
             phase = next((name for start, name in reversed(starts) if start <= at_ns), str(Phase.PREPARE))
             yield [
                 *head, sample.seq, phase, rfc3339(state.wall_ns(at_ns)), at_ns if sample.sent_ns else "",
-                sample.sent_ns or "", bound_ns, sample.intended_ns,
+                sample.sent_ns or "", analysis.bound_ns(vantage, sample.at_ns), sample.intended_ns,
                 f"{sample.rtt_ns / 1e6:.3f}" if sample.received_ns else "", sample.outcome.name.lower(),
                 sample.reason.text if sample.reason else "", sample.detail or "", sample.value or "",
                 int(sample.seq in late),
@@ -133,7 +133,7 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911 - one case for e
         case ev.JobChanged() as job:
             return ["api", "job", job.command, str(job.status), job.last_old_ns, job.first_new_ns, job.text]
         case ev.CloudEventSeen() as seen:
-            text = f"{rfc3339(seen.created_s * 1_000_000_000)} {seen.level} {seen.description}"
+            text = f"{rfc3339(seen.created_s * SECOND_NS)} {seen.level} {seen.description}"
             return ["cloudstack", "event", seen.type, seen.state, "", "", text]
         case ev.ChannelChanged(vantage, state, detail):
             return ["vantage", "channel", vantage, str(state), "", "", detail]

@@ -78,7 +78,7 @@ _SHOWN = {
     "plus": "+", "minus": "-", "equals_sign": "=", "left_square_bracket": "[", "right_square_bracket": "]",
     "question_mark": "?", "space": "Space", "enter": "Enter", "left": "Left", "right": "Right", "up": "Up",
     "down": "Down", "shift+left": "Shift+Left", "shift+right": "Shift+Right", "ctrl+p": "^p", "ctrl+q": "^q",
-    "ctrl+c": "^c", "f1": "F1", "home": "Home", "end": "End", "tab": "Tab", "pageup": "PgUp", "pagedown": "PgDn",
+    "ctrl+c": "^c", "f1": "F1", "home": "Home", "end": "End", "tab": "Tab", "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc",
 }  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -118,6 +118,8 @@ ACTIONS: tuple[Action, ...] = (
            Group.ROWS, "outage(1)", _with_outages, "Outage"),
     Action("outage.list", "o", "Go to the outage list", "Enter in the list jumps to its place in time",
            Group.ROWS, "outage_list"),
+    Action("timeline.focus", "escape", "Back to the timeline", "From the outage list",
+           Group.ROWS, "timeline"),
     Action("panel.next", "p", "Next side panel", "A narrow terminal shows one side panel at a time",
            Group.APP, "next_panel", always, "Panel"),
     Action("app.help", "question_mark,f1", "Help", "All keys, and what the glyphs mean",

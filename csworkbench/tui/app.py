@@ -11,6 +11,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.command import Provider
+from textual.worker import WorkerFailed
 
 from .feed import Feed, FeedLost
 from .glyphs import choose
@@ -68,6 +69,7 @@ class WorkbenchApp(App[None]):
         self._second_quit = False
         self.register_theme(THEME)
         self.theme = THEME.name
+        self.set_class(self.glyphs.cells.isascii(), "-ascii")
 
     @property
     def session(self) -> SessionScreen:
@@ -208,7 +210,9 @@ class WorkbenchApp(App[None]):
 
     def _fatal_error(self) -> None:
         """A crash report without locals: they may hold what must not be shown."""
-        error = self._exception
+        error: BaseException | None = self._exception
+        if isinstance(error, WorkerFailed):
+            error = error.error  # the worker's own exception has the traceback
         lines = traceback.format_exception(error, limit=-12) if error is not None else ["unknown error\n"]
         report = "csworkbench's screen has crashed; a running measurement goes on (csworkbench attach).\n" + "".join(
             lines

@@ -12,6 +12,8 @@ from csworkbench.model.event import ChannelState, Event, InventorySeen, Phase
 from csworkbench.model.lane import Lane, Prober
 from csworkbench.model.state import RunState, apply
 
+from .text import clean
+
 
 class RunView:
     """One run as its viewer sees it. `fold` takes events, `refresh` computes what the panels show.
@@ -67,7 +69,7 @@ class RunView:
     @property
     def over(self) -> bool:
         """True when no more events will come."""
-        return self.ended or bool(self.lost)
+        return self.ended or self.closed or bool(self.lost)
 
     @property
     def closed(self) -> bool:
@@ -158,7 +160,13 @@ class RunView:
 
     def _importance(self, outage: Outage) -> tuple[bool, bool, bool, int, int]:
         lane = self.state.lanes[outage.lane].lane
-        return (not outage.open, outage.blip, not lane.headline, -outage.down_ns, outage.start_ns)
+        length = 0 if outage.open else -outage.down_ns  # what still grows would change places all the time
+        return (not outage.open, outage.blip, not lane.headline, length, outage.start_ns)
+
+
+def subject_of(lane: Lane, limit: int = 60) -> str:
+    """Whom a lane tells about, fit for a terminal; never empty."""
+    return clean(lane.subject, limit) or clean(lane.vantage, limit) or "?"
 
 
 def _phases_of(scenario: str) -> dict[str, float]:

@@ -4,14 +4,17 @@
 `python -m tests.bench.bench_probes [--full]`.
 
 Both send ICMP echoes over a veth pair to a namespace of their own. Lateness is taken from the wire, by the kernel's
-stamps at the far end, in the same way for both: for each target, the k-th echo against the best line through all of
-them. CPU is the kernel's run time of the process over the middle of the run, without start-up.
+stamps at the far end: for each target, the echo with number k against the best line of the wanted slope through all
+of them (fping numbers across targets and never skips one: there k is counted). CPU is the kernel's run time of the
+process over the middle of the run, without start-up. `at once` gives all targets the same due time, as fping -i0
+does; else they are spread over the interval.
 """
 
 from __future__ import annotations
 
 import array
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -26,10 +29,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 6.0
+SECONDS = 5.0
 SKIP_S = 1.0  # start-up, and the neighbour's first resolution
-LOADS = [(1, 10), (100, 100)]
-FULL = [(1, 1), (100, 10), (1000, 100), (1000, 50)]
+LOADS = [(1, 10), (100, 100), (100, 10)]
+FULL = [(1, 1), (1000, 100), (1000, 50)]
 SO_TIMESTAMPNS = 35
 SO_RCVBUFFORCE = 33
 SO_ATTACH_FILTER = 26
@@ -40,7 +43,7 @@ def address(number: int) -> str:
 
 
 def sniff(ready: int) -> None:
-    """In the target's namespace: (target, stamp) of each echo request, until SIGTERM; then written to the pipe."""
+    """In the target's namespace: (target, number), stamp of each echo request until SIGTERM; then to the pipe."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
     sock.bind(("v1", 0x0800))
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
@@ -59,7 +62,7 @@ def sniff(ready: int) -> None:
             while True:
                 data, ancillary, _flags, _who = sock.recvmsg(64, 64)
                 seconds, nanoseconds = struct.unpack_from("@ll", ancillary[0][2])
-                seen.append(int.from_bytes(data[18:20], "big"))
+                seen.append(int.from_bytes(data[18:20] + data[26:28], "big"))
                 seen.append(seconds * 1_000_000_000 + nanoseconds)
         time.sleep(0.01)
     with os.fdopen(ready, "wb") as pipe:
@@ -100,15 +103,16 @@ def measure(command: list[str], env: dict[str, str], holder: int, interval_ns: i
     with os.fdopen(read_fd, "rb") as pipe:
         seen = array.array("Q", pipe.read())
     sniffer.wait()
-    per_target: dict[int, list[int]] = {}
+    per_target: dict[int, list[int]] = {}  # stamps less what the schedule says
     sent = 0
-    for target, stamp in zip(seen[::2], seen[1::2], strict=True):
+    for name, stamp in zip(seen[::2], seen[1::2], strict=True):
         if began_ns <= stamp <= ended_ns:
             sent += 1
-            per_target.setdefault(target, []).append(stamp)
+            offsets = per_target.setdefault(name >> 16, [])
+            number = len(offsets) if command[0] == "fping" else name & 0xFFFF
+            offsets.append(stamp - number * interval_ns)
     late = []
-    for stamps in per_target.values():
-        offsets = [stamp - place * interval_ns for place, stamp in enumerate(stamps)]
+    for offsets in per_target.values():
         best = min(offsets)
         late += [offset - best for offset in offsets]
     late.sort()
@@ -121,17 +125,17 @@ def measure(command: list[str], env: dict[str, str], holder: int, interval_ns: i
     }
 
 
-def plan(targets: int, interval_ms: int) -> dict[str, object]:
+def plan(targets: int, interval_ms: int, spread: bool) -> dict[str, object]:
     interval_ns = interval_ms * 1_000_000
     lanes = [
         {
             "lane": number,
             "prober": "icmp",
-            "flow": "new",
+            "flow": "same",
             "target": address(number),
             "interval_ns": interval_ns,
             "tmax_ns": 1_000_000_000,
-            "offset_ns": 0 if os.environ.get("AT_ONCE") else interval_ns * number // targets,
+            "offset_ns": interval_ns * number // targets if spread else 0,
         }
         for number in range(targets)
     ]
@@ -170,29 +174,29 @@ def inside(folder: Path, loads: list[tuple[int, int]]) -> None:
 
 
 def compare(folder: Path, env: dict[str, str], holder: int, targets: int, interval_ms: int) -> None:
-    plan_path = folder / f"plan-{targets}-{interval_ms}.json"
-    plan_path.write_text(json.dumps(plan(targets, interval_ms)))
-    spool = folder / f"spool-{targets}-{interval_ms}"
     addresses = [address(number) for number in range(targets)]
-    probe = [sys.executable, "-m", "csw_probe", "run", "--plan", str(plan_path), "--spool", str(spool)]
+    commands = {}
+    for name, spread in [("csw_probe", True), ("  at once", False)][: 1 if targets == 1 else 2]:
+        plan_path = folder / f"plan-{targets}-{interval_ms}-{spread}.json"
+        plan_path.write_text(json.dumps(plan(targets, interval_ms, spread)))
+        command = [sys.executable, "-m", "csw_probe", "run", "--plan", str(plan_path)]
+        commands[name] = [*command, "--spool", str(plan_path.with_suffix(".spool"))]
     spacing_ms = min(1.0, interval_ms / targets)  # its default of 10 ms would not reach the rate
     fping = ["fping", "-l", "-q", "-p", str(interval_ms), *addresses]
+    commands[f"fping -i{spacing_ms:g}"] = [fping[0], f"-i{spacing_ms:g}", *fping[1:]]
+    commands["fping -i0"] = [fping[0], "-i0", *fping[1:]]
     rows = {}
-    for name, command in (("csw_probe", probe), (f"fping -i{spacing_ms:g}", [*fping[:1], f"-i{spacing_ms:g}", *fping[1:]]), ("fping -i0", [*fping[:1], "-i0", *fping[1:]])):
+    for name, command in commands.items():
         row = rows[name] = measure(command, env, holder, interval_ms * 1_000_000)
         print(
             f"{targets:5d} x {interval_ms:4d} ms   {name:10s} {row['rate']:8.0f}  {row['cpu_us']:12.1f}   "
             f"{row['p50']:8.0f} / {row['p99']:8.0f} / {row['max']:8.0f}",
             flush=True,
         )
-    ours = rows["csw_probe"]
-    for name in list(rows)[1:]:
-        other = rows[name]
-        print(
-            f"      csw_probe / {name}: cpu {ours['cpu_us'] / other['cpu_us']:.2f}, "
-            f"p99 lateness {ours['p99'] / max(0.1, other['p99']):.3f}",
-            flush=True,
-        )
+    for ours, other in itertools.product([name for name in rows if "fping" not in name], list(rows)[-2:]):
+        cpu = rows[ours]["cpu_us"] / rows[other]["cpu_us"]
+        late = rows[ours]["p99"] / max(0.1, rows[other]["p99"])
+        print(f"      {ours.strip()} / {other}: cpu {cpu:.2f}, p99 lateness {late:.3f}", flush=True)
 
 
 def main() -> int:

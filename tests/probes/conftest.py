@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.net import Net
+from .net import Net
 
 
 @pytest.fixture

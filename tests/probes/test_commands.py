@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.net import ROOT, environment, make_bundle
+from .net import ROOT, environment, make_bundle
 
 GOLDEN = Path(__file__).parent / "golden" / "spool-v1.bin"
 SOURCES = sorted((ROOT / "probes").glob("*.py"))
@@ -120,7 +120,7 @@ def test_echoes_carry_token_and_both_clocks(bundle: Path) -> None:
     before = time.monotonic_ns()
     tail.ask(b"E 7\nE x\nnonsense\n\nE 99999999999999999999\nE 123456789012345678901\n" + b"y" * 9000 + b"\nE 8\nE ")
     tail.ask(b"18446744073709551615\n")
-    seen = []
+    seen: list[int] = []
     while len(seen) < 3:
         frame = tail.frame()
         assert frame is not None
@@ -209,4 +209,8 @@ def test_every_file_speaks_python_3_7_and_names_its_licence(path: Path) -> None:
     tree = ast.parse(text, feature_version=(3, 7))
     imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
     imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert {name for name in imported if name.startswith("scapy")} <= {"scapy.layers.inet", "scapy.layers.l2"}
+    assert {name for name in imported if name.startswith("scapy")} <= {
+        "scapy.config",
+        "scapy.layers.inet",
+        "scapy.layers.l2",
+    }

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 
-from tests.probes.net import FAR, FAR_MAC, MS, Net, Record, Spool, ended, lane
+from .net import FAR, FAR_MAC, MS, Net, Record, Spool, ended, lane
 
 pytestmark = pytest.mark.lab
 
@@ -212,3 +214,12 @@ def test_a_half_open_syn_leaves_one_syn_and_one_reset_of_ours(net: Net) -> None:
             assert segments[2][1] == (segments[0][1] + 1) & 0xFFFFFFFF
         else:
             assert flags == [0x02, 0x14]
+
+
+def test_no_packet_from_outside_ends_a_prober(net: Net) -> None:
+    fuzz = net.start("near", sys.executable, str(Path(__file__).with_name("fuzz_answers.py")), "1")
+    out, _ = fuzz.communicate(timeout=30)
+    assert fuzz.returncode == 0
+    tried, taken = map(int, out.split())
+    assert tried > 10_000
+    assert taken > 0  # the good ones with a byte changed that does not matter

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.probes.net import FAR, MS, Net, ended, lane, read_spool
+from .net import FAR, MS, Net, ended, lane, read_spool
 
 pytestmark = pytest.mark.lab
 
@@ -102,6 +102,25 @@ def test_suspended_it_is_blind_and_fires_no_burst(net: Net) -> None:
         sends = [record.sent for record in records if record.sent]
         assert min(after - before for before, after in pairwise(sends)) > 20 * MS
         assert records[-1].reason != 16
+
+
+def test_suspended_in_an_outage_what_was_on_its_way_is_unknown(net: Net) -> None:
+    net.nft("far", "table ip f { chain i { type filter hook input priority 0; policy drop; }; }")
+    probe = net.probe([lane(0, "icmp"), lane(1, "syn")], 2.0)
+    time.sleep(0.8)
+    stopped = time.monotonic_ns()
+    os.kill(probe.report["pid"], signal.SIGSTOP)
+    time.sleep(0.5)
+    os.kill(probe.report["pid"], signal.SIGCONT)
+    result = probe.result()
+    for number in (0, 1):
+        records = result.lane(number)
+        assert len(records) == 40
+        assert {(record.outcome, record.reason) for record in records} == {(1, 1), (2, 16)}
+        on_their_way = [record for record in records if stopped - 100 * MS < record.sent < stopped]
+        assert {record.reason for record in on_their_way} == {16}
+        assert {record.reason for record in records if 0 < record.sent < stopped - 200 * MS} <= {1, 16}
+        assert records[-1].reason == 1
 
 
 def test_a_full_disk_ends_it_with_a_record_that_says_so(net: Net) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-plan = importlib.import_module("probes.plan")
-errors = importlib.import_module("probes.errors")
+from .net import load
+
+plan = load("plan")
+errors = load("errors")
 
 LANE = {"lane": 0, "prober": "icmp", "flow": "new", "target": "203.0.113.10"}
 LANE |= {"interval_ns": 100_000_000, "tmax_ns": 1_000_000_000, "offset_ns": 0}
@@ -34,6 +35,7 @@ def test_a_good_plan_is_read_and_unknown_keys_are_ignored() -> None:
         {"duration_s": 0}, {"duration_s": -1}, {"duration_s": float("nan")}, {"duration_s": float("inf")},
         {"duration_s": "1"}, {"duration_s": True}, {"lanes": []}, {"lanes": {}}, {"lanes": [1]},
         {"lanes": [LANE, LANE]},
+        {"lanes": [{**LANE, "interval_ns": 100_000}], "duration_s": 30 * 86400},
     ],
 )  # fmt: skip
 def test_a_bad_plan_is_refused(change: dict[str, Any]) -> None:

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.probes import make_golden
+from . import make_golden
+from .net import load
 
 GOLDEN = Path(__file__).parent / "golden"
-spool = importlib.import_module("probes.spool")
+spool = load("spool")
 
 
 def test_the_golden_files_are_what_their_script_makes() -> None:

@@ -7,6 +7,7 @@ owner for a moment, one lane whose prober stalls, one that is blind. Determinist
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from csworkbench.model import event as ev
 from csworkbench.model.cloud import Forwarding, Inventory, Network, Router, Vm
@@ -212,19 +213,17 @@ class Story:
             yield at + 0.8, ev.CloudEventSeen(f"e{i}", kind, "INFO", state, text, WALL // S + int(at))
 
     def _lanes(self) -> Iterator[Lane]:
-        tenth, tmax = S // 10, S
+        tenth, tmax, target = S // 10, S, "203.0.113.200"
         for i, name in enumerate(self.names):
-            egress = {"vantage": name, "target": "203.0.113.200", "subject": name}
-            yield Lane(i * 10 + 1, Service.EGRESS, Prober.ICMP, interval_ns=tenth, tmax_ns=tmax, flow="new", **egress)
+            public = f"203.0.113.{10 + i}"
+            egress = Lane(i * 10 + 1, Service.EGRESS, Prober.ICMP, name, target, tenth, tmax, flow="new", subject=name)
+            yield egress
             if i < 2:
-                yield Lane(
-                    i * 10 + 2, Service.EGRESS, Prober.ICMP, interval_ns=tenth, tmax_ns=tmax, flow="same",
-                    headline=False, **egress,
-                )  # fmt: skip
-            ingress = {"vantage": "outside", "target": f"203.0.113.{10 + i}", "subject": name, "port": 22}
-            yield Lane(i * 10 + 3, Service.INGRESS, Prober.SYN, interval_ns=tenth, tmax_ns=tmax, **ingress)  # type: ignore[arg-type]
+                yield replace(egress, id=i * 10 + 2, flow="same", headline=False)
+            ingress = Lane(
+                i * 10 + 3, Service.INGRESS, Prober.SYN, "outside", public, tenth, tmax, port=22, subject=name
+            )
+            yield ingress
             if i == 0:
                 yield Lane(9, Service.GATEWAY, Prober.ARP, name, "10.1.1.1", tenth, tmax, subject=name)
-                yield Lane(
-                    8, Service.INGRESS, Prober.BANNER, interval_ns=S, tmax_ns=tmax, headline=False, **ingress,  # type: ignore[arg-type]
-                )  # fmt: skip
+                yield replace(ingress, id=8, prober=Prober.BANNER, interval_ns=S, headline=False)

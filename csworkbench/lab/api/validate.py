@@ -57,18 +57,20 @@ def _value(server: Management, command: Command, param: Param, text: str) -> Any
             return _date(server, command, param, text)
         case "list":
             return [part.strip() for part in text.split(",") if part.strip()]
-        case "uuid":
-            if param.entity is not None and not server.knows(param.entity, text):
-                if param.entity == "project" and text == _ALL_PROJECTS:
-                    return text
-                raise _invalid(
-                    command,
-                    f"Invalid parameter {param.name} value={text} due to incorrect long value format, or entity does "
-                    "not exist or due to incorrect parameter annotation for the field in api cmd class.",
-                )
-            return text
-        case _:
-            return text
+        case "uuid" if param.entity is not None:
+            _check_exists(server, command, param, text)
+    return text
+
+
+def _check_exists(server: Management, command: Command, param: Param, text: str) -> None:
+    if param.entity == "project" and text == _ALL_PROJECTS:
+        return
+    if param.entity is not None and not server.knows(param.entity, text):
+        raise _invalid(
+            command,
+            f"Invalid parameter {param.name} value={text} due to incorrect long value format, or entity does "
+            "not exist or due to incorrect parameter annotation for the field in api cmd class.",
+        )
 
 
 def _invalid(command: Command, text: str) -> ApiError:

@@ -19,6 +19,7 @@ from csworkbench.tui.timeline.widget import Timeline
 from csworkbench.tui.view import RunView
 from csworkbench.tui.widgets import PANELS, Panel
 from csworkbench.tui.widgets.chrome import DetailPanel
+from csworkbench.tui.widgets.outages import OutagesPanel
 from csworkbench.tui.widgets.time import TimelinePanel
 
 from .confirm import ConfirmScreen
@@ -56,12 +57,13 @@ class SessionScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known already; the first side panel is the one that a narrow terminal shows."""
-        self.set_class(self.glyphs.cells.isascii(), "-ascii")
         self.add_class(f"-side-{SIDE[0]}")
         self.show()
 
     def show(self) -> None:
         """Take the run's news in all panels."""
+        if not all(panel.is_attached for panel in self._panels):
+            return  # a frame that falls into the end of the app
         for panel in self._panels:
             if isinstance(panel, Panel):
                 panel.show()
@@ -81,12 +83,18 @@ class SessionScreen(Screen[None]):
             panel.text = self.timeline.detail if self.timeline.display else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The start is hidden where it can never come: in recorded and finished runs, and for viewers only."""
+        """Hides the start where it can never come (recorded and finished runs, viewers) and keys without effect."""
         if action == "start_operation":
             view = self.view
             past = view.state.phase in (Phase.CHANGE, Phase.SETTLE, Phase.COLLECT, Phase.DONE, Phase.MEASURE)
             return not (not view.live or view.read_only or past or view.over or view.closed)
+        if action == "next_panel":
+            return self.has_class("-narrow")  # elsewhere all of them are shown
         return super().check_action(action, parameters)
+
+    def on_resize(self) -> None:
+        """Another width has other keys."""
+        self.refresh_bindings()
 
     def refuse(self, action_id: str) -> bool:
         """True, with a word to the person, when the action is not available now."""
@@ -159,8 +167,15 @@ class SessionScreen(Screen[None]):
         self.timeline.toggle_utc()
 
     def action_select(self, direction: int) -> None:
-        """Move the cursor between rows."""
-        self.timeline.select(direction)
+        """Move the cursor between rows, or in the list when that has the focus."""
+        if isinstance(self.focused, OutagesPanel):
+            (self.focused.action_cursor_down if direction > 0 else self.focused.action_cursor_up)()
+        else:
+            self.timeline.select(direction)
+
+    def action_timeline(self) -> None:
+        """Focus the timeline."""
+        self.timeline.focus()
 
     def action_fold(self) -> None:
         """Fold or unfold the service under the cursor."""
@@ -187,8 +202,10 @@ class SessionScreen(Screen[None]):
     def action_outage_list(self) -> None:
         """Focus the list of outages; on a narrow terminal it comes to the front."""
         self._side("outages")
-        for panel in self.query("#outages"):
+        for panel in self.query(OutagesPanel):
             panel.focus()
+            if panel.highlighted is None and panel.option_count:
+                panel.highlighted = 0
 
     def action_next_panel(self) -> None:
         """The next side panel to the front."""

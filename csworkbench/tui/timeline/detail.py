@@ -9,7 +9,7 @@ from csworkbench.model.event import Phase
 from csworkbench.model.sample import mac_text
 from csworkbench.tui.text import clean
 from csworkbench.tui.times import bounds, relative, seconds, utc
-from csworkbench.tui.view import RunView
+from csworkbench.tui.view import RunView, subject_of
 
 from .marks import event_span
 from .rows import Kind, Row
@@ -43,7 +43,7 @@ def lane_name(view: RunView, lane_id: int) -> str:
     """A lane in words: `vm01 egress icmp`."""
     lane = view.state.lanes[lane_id].lane
     label = "" if lane.service.value.lower().endswith(lane.label) else f" {clean(lane.label, 40)}"
-    return f"{clean(lane.subject or lane.vantage, 60)} {lane.service.value}{label}"
+    return f"{subject_of(lane)} {lane.service.value}{label}"
 
 
 def _lane(view: RunView, lane_id: int, window: Window, at_ns: int | None) -> str:

@@ -8,7 +8,7 @@ from csworkbench.measurement.outage import Outage
 from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.text import clean, fit, width
 from csworkbench.tui.times import number
-from csworkbench.tui.view import RunView
+from csworkbench.tui.view import RunView, subject_of
 
 from . import marks
 from .canvas import Parts
@@ -102,7 +102,7 @@ class Painter:
         lane = self.view.state.lanes[row.lane].lane
         service = fit(row.label if row.first else "", SERVICE)
         room = cells - FOLD - SERVICE - 2
-        subject = clean(lane.subject or lane.vantage, 60)
+        subject = subject_of(lane)
         if room < 8:  # a very narrow terminal: service or subject, not both
             text = fit(f"{mark} {row.label if row.first else subject}", cells - 1)
             return ((self.glyphs.plain(text) + " ", "label"),)

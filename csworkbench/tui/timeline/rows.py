@@ -84,12 +84,14 @@ class Rows:
                 first = False
 
     def _choose(self, view: RunView, service: Service, kind: str, lanes: list[Lane]) -> Lane:
-        """The worst lane; the one shown stays until another is worse by more than a sample."""
+        """The worst lane. While the kind is down, the one shown stays until another is worse by more than a sample."""
         ordered = sorted(lanes, key=lane_order)
         worst = max(ordered, key=lambda lane: _badness(view, lane))
         known = next((lane for lane in ordered if lane.id == self._worst.get((service, kind))), None)
-        if known is not None and _badness(view, worst) <= _badness(view, known) + known.interval_ns:
-            worst = known
+        if known is not None:
+            counting = any(view.reports[lane.id].open for lane in ordered if lane.id in view.reports)
+            slack = known.interval_ns if counting else 0
+            worst = known if _badness(view, worst) <= _badness(view, known) + slack else worst
         self._worst[service, kind] = worst.id
         return worst
 

@@ -45,8 +45,9 @@ class LinesPanel(Static):
         """Take the run's news."""
         lines = tuple(self.lines())
         if lines != self._shown:
+            grown = len(lines) != len(self._shown or ())
             self._shown = lines
-            self.update(content(lines, self.glyphs))
+            self.update(content(lines, self.glyphs), layout=grown)  # a layout draws the whole screen again
 
     @property
     def shown(self) -> str:

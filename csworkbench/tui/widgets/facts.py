@@ -89,7 +89,8 @@ def _short(report: ServiceReport) -> Line:
     if not report.outages:
         return (name, ("up", "$success"), (f"  {report.lanes} lanes, no outage", "$faint"))
     figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
-    tail = f"  {'still down, ' if report.open else ''}worst {clean(report.worst, 40)} · {report.hit}/{report.lanes} hit"
+    still = "still down, " if report.open else ""
+    tail = f"  {still}worst {clean(report.worst, 40) or '?'} · {report.hit}/{report.lanes} hit"
     return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}", "$muted"))
 
 
@@ -108,5 +109,5 @@ def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
     )
     still = "down · " if report.open else ""
     count = f" · {report.outages}×" if report.outages > 1 else ""
-    worst = f"  {still}worst {clean(report.worst, 40)} · {report.hit}/{report.lanes} hit{count}"
+    worst = f"  {still}worst {clean(report.worst, 40) or '?'} · {report.hit}/{report.lanes} hit{count}"
     yield ((fit(worst, cells), "$error" if report.open else "$muted"),)

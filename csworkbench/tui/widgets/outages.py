@@ -10,7 +10,7 @@ from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.messages import OutageChosen
 from csworkbench.tui.text import clean, fit
 from csworkbench.tui.times import number, relative
-from csworkbench.tui.view import RunView
+from csworkbench.tui.view import RunView, subject_of
 
 from .base import NAMED
 
@@ -59,9 +59,9 @@ class OutagesPanel(OptionList):
         style = "$error" if outage.open else "$faint" if outage.blip or not lane.headline else ""
         figure = fit(f"{number(outage.down_ns)} s", 8, right=True)
         at = fit(relative(outage.start_ns - self.view.anchor_ns, 1), 9, right=True)
-        name = f"{clean(lane.subject or lane.vantage, 40)} {lane.service.value}"
+        name = f"{subject_of(lane, 40)} {lane.service.value}"
         if not lane.headline:
-            name = f"{clean(lane.subject or lane.vantage, 40)} {clean(lane.label, 30)}"
+            name = f"{subject_of(lane, 40)} {clean(lane.label, 30)}"
         text = fit(name, max(cells - 17, 4)) + figure
         return Content.assemble((self.glyphs.plain(text), NAMED.get(style, style)), (self.glyphs.plain(at), "$muted"))
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` do all the set-up they need on a Debian-like machine with Python 3.11 or newer.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+# What the test cloud is made of, and what the benchmarks compare with.
+PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base openssh-server openssh-client procps util-linux \
+	iputils-ping iputils-arping fping
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
+
+.PHONY: setup system demo test test-full lint bench bench-full clean
+
+setup: system .venv/ready
+
+# Installs what is missing where it may, names it where it may not. No service is started by it.
+system:
+	@missing=""; for p in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if ! command -v apt-get >/dev/null || { [ -n "$(SUDO)" ] && ! $(SUDO) true 2>/dev/null; }; then \
+		echo "Missing system packages (install them, or the test cloud cannot run):$$missing" >&2; exit 0; fi; \
+	echo "installing:$$missing"; \
+	policy=/usr/sbin/policy-rc.d; made=""; \
+	[ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null && $(SUDO) chmod +x $$policy && made=1; }; \
+	$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	status=$$?; [ -z "$$made" ] || $(SUDO) rm -f $$policy; exit $$status
+
+.venv/ready: requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { echo "python3-venv is needed (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "installing Python packages into .venv"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: setup
+	@$(BIN)/csworkbench demo
+
+test: setup
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-full: setup
+	$(BIN)/python -m pytest -q
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python -m $$(echo $${b%.py} | tr / .) || exit 1; done
+
+bench-full: setup
+	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python -m $$(echo $${b%.py} | tr / .) --full || exit 1; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A management server without namespaces: the real API, jobs and events over an orchestrator that only waits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import cast
+
+from csworkbench.lab import plan, records
+from csworkbench.lab.api.errors import INTERNAL, ApiError
+from csworkbench.lab.events import EventFamily, EventLog
+from csworkbench.lab.jobs import Jobs
+from csworkbench.lab.management import Fixtures, Management
+from csworkbench.lab.orchestrator import Orchestrator
+from csworkbench.lab.profiles import PROFILES
+from csworkbench.lab.records import Router
+from csworkbench.lab.timing import Pace
+
+KEY, SECRET = "key", "secret"
+
+
+class WaitingOrchestrator:
+    """Records what it was asked, and ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.running = 0
+        self.most_at_once = 0
+        self.go_on = asyncio.Event()
+        self.fail = False
+
+    async def restart_network(self, *, cleanup: bool, family: EventFamily) -> None:
+        """Wait for `go_on`."""
+        family.add("NETWORK.RESTART", "Started", "Restarting network")
+        await self._work(f"restart cleanup={cleanup}")
+
+    async def reboot_router(self, router: Router, _family: EventFamily) -> None:
+        """Wait for `go_on`."""
+        await self._work(f"reboot {router.name}")
+
+    async def _work(self, what: str) -> None:
+        self.asked.append(what)
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        await self.go_on.wait()
+        self.running -= 1
+        if self.fail:
+            raise ApiError(INTERNAL, "Failed to restart network")
+
+
+def management(profile: str) -> tuple[Management, WaitingOrchestrator]:
+    """A server of that release with the usual network and one running router."""
+    rng = random.Random(11)
+    network = plan.isolated_network(3, rng)
+    router = plan.new_router(network, 4, rng)
+    router.state = "Running"
+    network.routers.append(router)
+    orchestrator = WaitingOrchestrator()
+    server = Management(
+        PROFILES[profile],
+        KEY,
+        SECRET,
+        network,
+        Fixtures.make(rng),
+        rng,
+        EventLog(),
+        Jobs(lambda: records.new_id(rng), Pace(0.0)),
+        cast(Orchestrator, orchestrator),
+    )
+    return server, orchestrator

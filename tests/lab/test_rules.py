@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The router's rules as text: what each stage adds, and what stays closed until then."""
+
+from __future__ import annotations
+
+import random
+
+from csworkbench.lab import plan, rules
+from csworkbench.lab.rules import Stage
+
+NETWORK = plan.isolated_network(3, random.Random(7))
+ALL = set(Stage)
+
+
+def test_the_plan_is_shapeblues_test_bed() -> None:
+    network = plan.isolated_network(10, random.Random(7))
+    assert [vm.address for vm in network.vms][:2] == ["10.1.1.101", "10.1.1.102"]
+    assert [ip.address for ip in network.ips] == [f"198.51.100.{number}" for number in range(10, 21)]
+    assert network.source_nat.address == "198.51.100.10"
+    assert {(rule.ip.address, rule.vm.name) for rule in network.forwarding} >= {("198.51.100.20", "vm10")}
+    assert len({vm.mac for vm in network.vms}) == 10
+
+
+def test_the_same_seed_gives_the_same_tenants_whatever_their_number() -> None:
+    few, many = (plan.isolated_network(count, random.Random(7)) for count in (2, 9))
+    assert [vm.mac for vm in few.vms] == [vm.mac for vm in many.vms[:2]]
+
+
+def test_a_new_router_has_a_new_guest_mac_and_the_old_public_one() -> None:
+    rng = random.Random(7)
+    network = plan.isolated_network(1, rng)
+    first, second = (plan.new_router(network, number, rng) for number in (4, 5))
+    assert first.guest_mac != second.guest_mac
+    assert first.public_mac == second.public_mac
+    assert (first.name, second.name) == ("r-4-VM", "r-5-VM")
+
+
+def test_base_drops_everything_new() -> None:
+    text = rules.base(NETWORK)
+    assert ":INPUT DROP" in text
+    assert ":FORWARD DROP" in text
+    assert "DNAT" not in text
+    assert "SNAT" not in text
+    assert "-j FW_EGRESS_RULES" not in text
+
+
+def test_addresses_are_closed_before_their_rules_come() -> None:
+    text = rules.mangle_table(NETWORK, {Stage.ADDRESSES})
+    assert "-A PREROUTING -d 198.51.100.11/32 -j FIREWALL_198.51.100.11" in text
+    assert "-A FIREWALL_198.51.100.11 -j DROP" in text
+    assert "--dport 22" not in text
+
+
+def test_firewall_opens_exactly_the_allowed_ports() -> None:
+    text = rules.mangle_table(NETWORK, {Stage.ADDRESSES, Stage.FIREWALL})
+    lines = [line for line in text.splitlines() if line.startswith("-A FIREWALL_198.51.100.12")]
+    assert [line.split(" ", 2)[2] for line in lines] == [
+        "-m state --state RELATED,ESTABLISHED -j ACCEPT",
+        "-s 0.0.0.0/0 -p tcp -m tcp --dport 22:22 -j RETURN",
+        "-s 0.0.0.0/0 -p icmp -m icmp --icmp-type any -j RETURN",
+        "-j DROP",
+    ]
+    source_nat = [line for line in text.splitlines() if line.startswith("-A FIREWALL_198.51.100.10 ")]
+    assert len(source_nat) == 2
+
+
+def test_forwarding_has_the_hairpin_rules() -> None:
+    text = rules.nat_table(NETWORK, ALL, source_nat=True)
+    assert (
+        "-A PREROUTING -d 198.51.100.11/32 -i eth2 -p tcp -m tcp --dport 22 -j DNAT --to-destination 10.1.1.101:22"
+        in text
+    )
+    assert "-A OUTPUT -d 198.51.100.11/32 -p tcp -m tcp --dport 22 -j DNAT --to-destination 10.1.1.101:22" in text
+    assert "-s 10.1.1.0/24 -d 10.1.1.101/32 -o eth0 -p tcp -m tcp --dport 22 -j SNAT --to-source 10.1.1.1" in text
+    assert text.index("-A POSTROUTING -o eth2 -j SNAT --to-source 198.51.100.10") < text.index("DNAT")
+
+
+def test_egress_is_denied_by_default_and_allowed_by_rule() -> None:
+    closed, opened = (rules.filter_table(NETWORK, ALL, egress=state) for state in (False, True))
+    assert "-A FW_EGRESS_RULES" not in closed
+    assert "-A FW_EGRESS_RULES -s 10.1.1.0/24 -j ACCEPT" in opened
+    assert opened.index("FW_EGRESS_RULES -s") < opened.index("-A FW_EGRESS_RULES -j DROP")

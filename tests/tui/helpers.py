@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the app under a pilot, and waiting for what it shows."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from csworkbench.tui.app import WorkbenchApp
+from csworkbench.tui.widgets.base import LinesPanel
+
+from .feeds import HandFeed
+from .synthetic import HOSTILE, Story
+
+PATIENCE_S = 20.0
+
+
+async def exported() -> str:
+    """An export that works."""
+    return "/runs/x/export"
+
+
+class Bench:
+    """An app under a pilot with its feed."""
+
+    def __init__(self, app: WorkbenchApp, feed: HandFeed, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.feed = feed
+        self.pilot = pilot
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition."""
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, "the condition did not come true"
+            await self.pilot.pause(0.01)
+            if self.app.is_running:
+                self.app.tick()  # the next frame, without waiting for its time
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys and let the app work them off."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    def on(self, screen: type[Screen[Any]]) -> bool:
+        """True while that screen is in front."""
+        return isinstance(self.app.screen, screen)
+
+    def text(self, panel: str) -> str:
+        """What a panel of lines shows."""
+        return self.app.session.query_one(f"#{panel}", LinesPanel).shown
+
+    @property
+    def rows(self) -> list[str]:
+        """The timeline's rows as text."""
+        return self.app.session.timeline.text_rows()
+
+    @property
+    def notes(self) -> str:
+        """All notifications."""
+        return "\n".join(n.message for n in self.app._notifications)
+
+
+@asynccontextmanager
+async def bench(
+    feed: HandFeed | None = None,
+    size: tuple[int, int] = (120, 40),
+    read_only: bool = False,
+    export: Callable[[], object] | None = exported,
+    ascii_only: bool = False,
+) -> AsyncIterator[Bench]:
+    """The app on a feed; its clock stands still."""
+    feed = feed or HandFeed()
+    app = WorkbenchApp(feed, read_only=read_only, export=export, ascii_only=ascii_only, clock=lambda: 0)  # type: ignore[arg-type]
+    async with app.run_test(size=size) as pilot:
+        yield Bench(app, feed, pilot)
+
+
+@asynccontextmanager
+async def at_ready(size: tuple[int, int] = (120, 40), read_only: bool = False) -> AsyncIterator[Bench]:
+    """A live run whose baseline is over."""
+    feed = HandFeed()
+    feed.give(Story().until_ready())
+    async with bench(feed, size, read_only) as b:
+        await b.until(lambda: "ready" in b.text("header") and b.app.session.timeline.window is not None)
+        yield b
+
+
+@asynccontextmanager
+async def at_end(
+    size: tuple[int, int] = (120, 40), hostile: bool = False, ascii_only: bool = False
+) -> AsyncIterator[Bench]:
+    """A finished run, replayed."""
+    feed = HandFeed(live=False)
+    feed.give(Story(names=HOSTILE if hostile else ()).events())
+    feed.end()
+    async with bench(feed, size, ascii_only=ascii_only) as b:
+        await b.until(lambda: "RESTARTED" in b.text("guide"))
+        yield b
