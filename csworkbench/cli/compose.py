@@ -7,7 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 
@@ -44,13 +43,13 @@ class Consent:
     interactive: bool = False
 
 
-def prepare_for(scenario: Scenario, run_folder: Path, consent: Consent, *, fresh_lab: bool = False) -> Prepare:
+def prepare_for(scenario: Scenario, consent: Consent, *, fresh_lab: bool = False) -> Prepare:
     """The preparation of a run as the engine calls it. `fresh_lab` never takes a test cloud that is already up."""
 
     async def prepare(journal: Journal) -> Prepared:
         async with AsyncExitStack() as stack:
             try:
-                prepared = await _prepare(scenario, run_folder, consent, journal, stack, fresh_lab)
+                prepared = await _prepare(scenario, consent, journal, stack, fresh_lab)
             except ConfigError as error:
                 raise NotPrepared(str(error), 2) from None
             except BadTarget as error:
@@ -64,7 +63,7 @@ def prepare_for(scenario: Scenario, run_folder: Path, consent: Consent, *, fresh
 
 
 async def _prepare(
-    scenario: Scenario, run_folder: Path, consent: Consent, journal: Journal, stack: AsyncExitStack, fresh_lab: bool
+    scenario: Scenario, consent: Consent, journal: Journal, stack: AsyncExitStack, fresh_lab: bool
 ) -> Prepared:
     lab: LabCloud | None = None
     if scenario.cloud == "lab":
@@ -72,7 +71,7 @@ async def _prepare(
         if lab is None:
             options = scenario.lab or LabOptions()
             journal.write(Notice(Level.INFO, f"starting a test cloud ({options.profile}, {options.vms} VMs)"))
-            lab = await start_lab(options, run_folder / "lab")
+            lab = await start_lab(options)
             stack.push_async_callback(lab.close)
         credentials = Credentials(lab.endpoint, lab.key, lab.secret)
     else:

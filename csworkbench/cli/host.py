@@ -35,7 +35,7 @@ async def host(scenario: Scenario, folder: RunFolder, how: Hosting) -> int:
     """Run the scenario in this process and return the exit code."""
     header = {"run": folder.name, "name": scenario.name, "csworkbench": __version__, "pid": str(os.getpid())}
     writer = RunFileWriter(folder.file, header)
-    prepare = prepare_for(scenario, folder.path, how.consent, fresh_lab=how.fresh_lab)
+    prepare = prepare_for(scenario, how.consent, fresh_lab=how.fresh_lab)
     viewers: ViewerServer | None = None
     engine = Engine(
         writer, scenario, prepare, run_token=secrets.token_hex(16), interactive=how.consent.interactive,

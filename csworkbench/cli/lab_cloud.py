@@ -5,7 +5,9 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ class LabCloud:
     known_hosts: str
     outside_exec: tuple[str, ...]
     process: asyncio.subprocess.Process | None = None
+    state_dir: Path | None = None
 
     @property
     def own(self) -> bool:
@@ -49,6 +52,8 @@ class LabCloud:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.wait()
+        if self.state_dir is not None:
+            await asyncio.to_thread(shutil.rmtree, self.state_dir, ignore_errors=True)
 
 
 def _words(*words: str) -> list[str]:
@@ -66,11 +71,13 @@ async def running_lab() -> LabCloud | None:
         info = json.loads(out)
     except ValueError:
         return None
-    return _cloud(info, None) if info.get("state") == "up" else None
+    return _cloud(info) if info.get("state") == "up" else None
 
 
-async def start_lab(options: LabOptions, state_dir: Path) -> LabCloud:
+async def start_lab(options: LabOptions) -> LabCloud:
     """Start a test cloud of this run's own. Raises NotPrepared with the lab's own last line."""
+    # A short path: the cloud's Unix sockets lie in it, and theirs may have 107 bytes.
+    state_dir = Path(tempfile.mkdtemp(prefix="csw-lab-"))
     words = _words(
         "--state", str(state_dir), "up", "--foreground", "--until-eof", "--json", "--profile", options.profile,
         "--vms", str(options.vms), "--topology", options.topology, "--scale", str(options.scale),
@@ -86,17 +93,19 @@ async def start_lab(options: LabOptions, state_dir: Path) -> LabCloud:
     try:
         assert process.stdout is not None  # noqa: S101 - opened with PIPE
         line = await asyncio.wait_for(process.stdout.readline(), START_LIMIT_S)
-        return _cloud(json.loads(line), process)
+        return _cloud(json.loads(line), process, state_dir)
     except (TimeoutError, ValueError, KeyError):
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
         await listening
+        shutil.rmtree(state_dir, ignore_errors=True)
         why = said[-1] if said else f"no answer within {START_LIMIT_S:.0f} s"
         raise NotPrepared(f"the test cloud did not come up: {why}") from None
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        shutil.rmtree(state_dir, ignore_errors=True)
         raise
 
 
@@ -110,9 +119,12 @@ async def _listen(process: asyncio.subprocess.Process, said: list[str]) -> None:
             del said[:-20]
 
 
-def _cloud(info: dict[str, Any], process: asyncio.subprocess.Process | None) -> LabCloud:
+def _cloud(
+    info: dict[str, Any], process: asyncio.subprocess.Process | None = None, state_dir: Path | None = None
+) -> LabCloud:
     ssh = info["ssh"]
     return LabCloud(
         info["endpoint"], info["key"], info["secret"], info["egress_target"], info["connect_socket"], ssh["user"],
         ssh["key"], ssh["known_hosts"], tuple(info["outside"]["exec"]), process,
+        state_dir,
     )  # fmt: skip

@@ -33,7 +33,9 @@ T = TypeVar("T")
 TICK_S = 0.1
 WATCH_EVERY_S = 2.0
 COLLECT_LIMIT_S = 60.0
+STOP_LIMIT_S = 10.0
 WARMUP_LIMIT_S = 30.0
+FIRST_VERDICT_LIMIT_S = 5.0  # a lane of 1 Hz may have none at the end of a very short baseline
 ORPHAN_S = 900.0  # a run that waits for its operator and has no viewer ends after this
 
 
@@ -114,14 +116,14 @@ class Engine:
                 verdict = self._not_begun(error)
                 code = error.exit_code
             except Interrupted:
-                if vantages is not None:
-                    await vantages.collect(5.0)
                 verdict = VerdictReached(
                     Verdict.FAILED, False, ("stopped by the operator before the change: nothing was operated",)
                 )
                 code = exit_code(verdict)
             else:
                 code = exit_code(verdict)
+            if vantages is not None:
+                await vantages.collect(STOP_LIMIT_S)  # after a whole run there is nothing left to collect
             self._journal.write(verdict)
             self._enter(Phase.DONE)
             self._journal.write(RunClosed(code))
@@ -129,6 +131,7 @@ class Engine:
             return code
         finally:
             if vantages is not None:
+                await vantages.collect(STOP_LIMIT_S)
                 await vantages.close()
             if prepared is not None:
                 await prepared.close()
@@ -145,6 +148,7 @@ class Engine:
             self._journal.write(Notice(Level.WARN, "not every prober has sent samples yet"))
         self._enter(Phase.BASELINE)
         await self._wait(phases.baseline)
+        await self._wait(FIRST_VERDICT_LIMIT_S, self._every_lane_has_a_verdict)
         self._check_baseline()
         failure: str | None = None
         proof: Proof | None = None
@@ -230,6 +234,10 @@ class Engine:
             await self._wait(self._measure_s if self._measure_s is not None else float("inf"))
         except Interrupted:
             self._journal.write(Notice(Level.INFO, "stopped: collecting what was measured"))
+
+    def _every_lane_has_a_verdict(self) -> bool:
+        self._analysis.update()
+        return all(self._analysis.baseline_so_far(lane_id).sent for lane_id in self.state.lanes)
 
     def _check_baseline(self) -> None:
         """S13: a lane that loses samples before anything was touched cannot say what the change did."""

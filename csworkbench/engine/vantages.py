@@ -62,8 +62,9 @@ class VantageSet:
         return [lane for lane in lanes if lane.vantage in running]
 
     async def collect(self, limit_s: float) -> list[SpoolCollected]:
-        """Stop all probers and read all spools to the last record."""
-        return list(await asyncio.gather(*(agent.collect(limit_s) for agent in self._started)))
+        """Stop all probers that run and read their spools to the last record. Does nothing the second time."""
+        started, self._started = self._started, []
+        return list(await asyncio.gather(*(agent.collect(limit_s) for agent in started)))
 
     async def close(self) -> None:
         """Drop every channel; probers that still run end by themselves."""
