@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import click
 
 from csworkbench.engine.client import NoEngine, Viewer
-from csworkbench.model.event import Event
+from csworkbench.model.event import Event, RunClosed
 from csworkbench.recording.library import RunFolder
 from csworkbench.recording.reader import RunFileReader
 from csworkbench.results.export import export_run
@@ -110,12 +110,12 @@ def follow_plain(folder: RunFolder) -> int:
     progress = Progress(lambda line: print(line, flush=True))
 
     async def follow() -> int:
-        code = 1
         async for batch in feed_of(folder).events():
             for event in batch:
                 progress(event)
-                code = getattr(event.body, "exit_code", code)
-        return code
+                if isinstance(event.body, RunClosed):
+                    return event.body.exit_code  # the engine may stay for other viewers
+        return 1
 
     try:
         return asyncio.run(follow())

@@ -13,6 +13,7 @@ from textual.app import App
 from textual.command import Provider
 from textual.worker import WorkerFailed
 
+from . import terminal
 from .feed import Feed, FeedLost
 from .glyphs import choose
 from .layout import load
@@ -90,6 +91,8 @@ class WorkbenchApp(App[None]):
             self._signals.append(number)
         self.run_worker(self._follow(), name="feed", group="feed")
         self.set_interval(self._period_s, self.tick)
+        if not self.is_headless:
+            terminal.watch(self._terminal_gone)
 
     def on_unmount(self) -> None:
         """Give the signals back."""
@@ -100,6 +103,11 @@ class WorkbenchApp(App[None]):
     def _hung_up(self) -> None:
         """The terminal or the session is going; the engine is a process of its own and goes on."""
         self.exit(return_code=0)
+
+    def _terminal_gone(self) -> None:
+        """Called in the watching thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._hung_up)
 
     async def _follow(self) -> None:
         """Fold the feed into the view until it ends."""

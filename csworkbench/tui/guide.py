@@ -92,7 +92,7 @@ def _ready(view: RunView) -> Guidance:
     return Guidance("ready", (
         (("Press ", "b"), (" r ", "key"), (f" to {deed(planned)}", "b")),
         _line(clean(planned.consequence)),
-        _line("The baseline is good. You see the exact API calls first and confirm them with one key.", "$muted"),
+        _line("The baseline is good. The exact API calls are shown first; one key confirms.", "$muted"),
     ))  # fmt: skip
 
 
@@ -146,9 +146,9 @@ def _result(view: RunView) -> Guidance:
     if missing is not None:
         heading.append((f"   {missing} missing records", "$muted" if not missing else "$warning"))
     heading += [("   ", ""), (" e ", "key"), (" export  ", ""), (" q ", "key"), (" quit", "")]
-    if view.exported:
-        heading.append((f"   exported to {clean(view.exported)}", "$success"))
     lines: list[Line] = [tuple(heading)]
+    if view.exported:
+        lines.append(_line(f"Exported to {clean(view.exported)}", "$success"))
     figures: list[Part] = []
     for report in view.services:
         figures += [(f"{report.service} ", ""), (_figure(report.outages, report.down_ns), "b")]

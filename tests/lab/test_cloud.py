@@ -185,7 +185,7 @@ def test_exec_passes_input_output_and_status(cloud: RunningCloud) -> None:
 
 
 def test_exec_ends_with_its_client_but_an_own_session_lives_on(cloud: RunningCloud) -> None:
-    script = "setsid sleep 301 & sleep 302 & echo ready; wait"
+    script = "sleep 302 & setsid sh -c 'echo ready; exec sleep 301'"  # ready once the session is its own
     process = subprocess.Popen(
         [*LAB, "--state", str(cloud.state), "exec", "vm04", "--", "sh", "-c", script],
         stdout=subprocess.PIPE,

@@ -105,7 +105,11 @@ class SyntheticRun:
 
     def bodies(self) -> Iterator[tuple[int, ev.Body]]:
         """(host ns, body), not in order."""
-        plan, at = self.plan, lambda s: HOST + round(s * S)
+        plan = self.plan
+
+        def at(seconds: float) -> int:
+            return HOST + round(seconds * S)
+
         yield at(0), ev.RunOpened("20261120-140311-synthetic", "synthetic", "0.1.0", "lab", "restart", plan.scenario)
         yield at(0), ev.PhaseEntered(Phase.PREPARE)
         yield at(0.01), ev.VantageAdded(Vantage("outside", VantageKind.OUTSIDE))

@@ -39,7 +39,7 @@ def worlds(draw: st.DrawFn) -> tuple[Clock, Alignment, list[int]]:
     slowest = draw(st.sampled_from([MS, 20 * MS, 400 * MS]))
     times: list[int] = []
     at = HOST
-    for _ in range(draw(st.integers(1, 60))):
+    for _ in range(draw(st.integers(1, 150))):
         at += rng.choice([20 * MS, S, S, S, 15 * S])
         times.append(at)
     echoes = [clock.echo(t, rng.randint(1000, slowest), rng.randint(1000, slowest)) for t in times]
@@ -48,8 +48,8 @@ def worlds(draw: st.DrawFn) -> tuple[Clock, Alignment, list[int]]:
     return clock, Alignment(echoes), times
 
 
-@given(worlds(), st.lists(st.integers(-20 * S, 700 * S), min_size=1, max_size=20))
-@settings(max_examples=150)
+@given(worlds(), st.lists(st.integers(-20 * S, 900 * S), min_size=1, max_size=20))
+@settings(max_examples=80)
 def test_s8_the_truth_lies_within_the_bound_under_drift_and_asymmetric_delay(
     world: tuple[Clock, Alignment, list[int]], moments: list[int]
 ) -> None:
@@ -105,22 +105,22 @@ def test_s8_the_bound_is_half_the_round_trip_and_grows_with_the_distance() -> No
 
 
 @pytest.mark.parametrize("stood", [2 * S, 600 * S])
-def test_s8_a_suspended_vm_begins_a_new_epoch(stood: int) -> None:
-    clock = Clock(7 * S, 10, ((HOST + 10 * S + 300 * MS, HOST + 10 * S + 300 * MS + stood),))
-    times = [HOST + i * S for i in range(11)] + [HOST + 10 * S + 300 * MS + stood + i * S for i in range(1, 11)]
+@pytest.mark.parametrize("after_echo", [300 * MS, 800 * MS])
+def test_s8_a_suspended_vm_begins_a_new_epoch(stood: int, after_echo: int) -> None:
+    asleep = HOST + 10 * S + after_echo
+    awake = asleep + stood
+    clock = Clock(7 * S, 10, ((asleep, awake),))
+    times = [HOST + i * S for i in range(11)] + [awake + 500 * MS + i * S for i in range(10)]
     alignment = Alignment([clock.echo(t, MS, MS) for t in times])
-    for before in range(0, 10 * S, 100 * MS):
-        remote = clock.read(HOST + before)
-        assert abs(alignment.to_host_ns(remote) - HOST - before) <= alignment.bound_ns(remote) <= 2 * MS
-        assert abs(alignment.to_remote_ns(HOST + before) - remote) <= 2 * MS
-        after = times[11] + 2 * MS + before
-        remote = clock.read(after)
-        assert abs(alignment.to_host_ns(remote) - after) <= alignment.bound_ns(remote) <= 2 * MS
-        assert abs(alignment.to_remote_ns(after) - remote) <= 2 * MS
-    for gap in range(2 * MS, 300 * MS, 20 * MS):
-        host = HOST + 10 * S + gap
+    for since in range(0, 10 * S, 100 * MS):
+        for host in (HOST + since, times[11] + 2 * MS + since):
+            remote = clock.read(host)
+            assert abs(alignment.to_host_ns(remote) - host) <= alignment.bound_ns(remote) <= 2 * MS
+            assert abs(alignment.to_remote_ns(host) - remote) <= 2 * MS
+    between = [*range(times[10] + 2 * MS, asleep, 20 * MS), *range(awake, times[11], 20 * MS)]
+    for host in between:
         remote = clock.read(host)
-        assert abs(alignment.to_host_ns(remote) - host) <= alignment.bound_ns(remote), "between them both are possible"
+        assert abs(alignment.to_host_ns(remote) - host) <= alignment.bound_ns(remote), "both offsets are possible there"
 
 
 def test_s8_without_an_echo_nothing_is_known() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """S14: worst, median, hit, union and intersection against brute force on a grid."""
 
+from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 
 from hypothesis import given, settings
@@ -46,7 +48,7 @@ def test_s14_union_and_intersection_against_a_grid(left: list[tuple[int, int]], 
     union = merge([*left, *right])
     assert cells(union) == cells(left) | cells(right)
     assert length(union) == len(cells(left) | cells(right))
-    assert all(a[1] < b[0] for a, b in zip(union, union[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(union))
 
 
 @given(st.lists(st.tuples(SPANS, st.none() | st.integers(0, GRID - 1)), min_size=1, max_size=5))
@@ -72,9 +74,5 @@ def test_s14_a_service_against_brute_force(lanes: list[tuple[list[tuple[int, int
 def test_s14_an_outage_of_no_known_length_still_names_its_lane() -> None:
     quiet, hit = report(0, []), report(1, [])
     blip = Outage(1, 5, 0, (5, 5), (5, 5), 0, 0, 0, 1, Reason.TIMEOUT, True, True)
-    found = service_report(Service.EGRESS, [quiet, LaneReport(**{**_fields(hit), "outages": [blip]})])
+    found = service_report(Service.EGRESS, [quiet, replace(hit, outages=[blip])])
     assert (found.worst, found.hit, found.outages) == ("vm1", 1, 1)
-
-
-def _fields(made: LaneReport) -> dict[str, object]:
-    return {name: getattr(made, name) for name in LaneReport.__dataclass_fields__}

@@ -90,7 +90,8 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         self._geometry = Geometry.of(width)
         self._place_window()
         built = self.rows.build(self.view, event_rows(height))
-        if [(r.kind, r.lane) for r in built] != [(r.kind, r.lane) for r in self._built]:
+        # Another VM in the same row is no other row: its cells are compared like any news.
+        if [(r.kind, r.service) for r in built] != [(r.kind, r.service) for r in self._built]:
             self._rebuild(built)
         else:
             self._built = built

@@ -87,7 +87,7 @@ class ServicesPanel(LinesPanel):
 def _short(report: ServiceReport) -> Line:
     name = (fit(report.service.value, 12), "b")
     if not report.outages:
-        return (name, ("up", "$success"), (f"  {report.lanes} lanes, no outage", "$faint"))
+        return (name, ("up", "$success"), (f"  {report.lanes} lane{'s' * (report.lanes != 1)}, no outage", "$faint"))
     figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
     still = "still down, " if report.open else ""
     tail = f"  {still}worst {clean(report.worst, 40) or '?'} · {report.hit}/{report.lanes} hit"

@@ -14,6 +14,7 @@ from csworkbench.tui.view import RunView, subject_of
 
 from .base import NAMED
 
+DRAWN_EVERY = 4  # frames of a live run: the list is drawn as a whole, and open outages grow with each sample
 SHOWN = 200  # beyond that a list does not help; the export has them all
 
 
@@ -28,14 +29,15 @@ class OutagesPanel(OptionList):
         self.glyphs = glyphs
         self._outages: list[Outage] = []
         self._prompts: list[Content] = []
+        self._frames = 0
 
     def show(self) -> None:
         """Take the run's news; the highlight stays on its outage."""
         outages = self.view.outages[:SHOWN]
         cells = max(self.scrollable_content_region.width - 2, 16)
         lines = [self._line(outage, cells) for outage in outages]
-        if lines == self._prompts and len(outages) == len(self._outages):
-            self._outages = outages
+        self._frames += 1
+        if lines == self._prompts or (self._prompts and self.view.running and self._frames % DRAWN_EVERY):
             return
         index = self.highlighted
         chosen = self._key(self._outages[index]) if index is not None and index < len(self._outages) else None
