@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from csworkbench.model.event import ClockEcho
 
 DRIFT_PPM = 50  # two crystal oscillators rarely part faster
+ROUNDING_NS = 1_000  # each echo between two times may add 1 ns to the drift allowance between them
 
 Bounds = tuple[int, int]
 
@@ -90,7 +91,7 @@ class Alignment:
         offset = self._estimate(nearest)
         for _ in range(2):
             better = self._estimate(host_ns - offset)
-            if abs(better - offset) > _drift(abs(host_ns - offset - nearest)) + 1:
+            if abs(better - offset) > _drift(abs(host_ns - offset - nearest)) + ROUNDING_NS:
                 break  # beyond the epoch's edge
             offset = better
         return host_ns - offset

@@ -265,7 +265,10 @@ class CloudEventSeen:
 
 @dataclass(frozen=True, slots=True)
 class ServerClock:
-    """The offset of the management server's clock to ours, from the HTTP Date header: it lies in [low_s, high_s]."""
+    """The management server's clock, from the HTTP Date header (S9).
+
+    Its seconds since 1970 less our CLOCK_MONOTONIC seconds lie in [low_s, high_s].
+    """
 
     low_s: float
     high_s: float

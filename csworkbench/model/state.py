@@ -92,6 +92,17 @@ class RunState:
         """Wall time (ns since 1970) of a host monotonic stamp, by the pair taken when the run was opened."""
         return self.started_wall_ns + at_ns - self.started_ns
 
+    def event_span(self, seen_ns: int, event: ev.CloudEventSeen) -> tuple[int, int]:
+        """When CloudStack wrote an event, host monotonic ns: it tells whole seconds of a clock of its own (S9).
+
+        Before that clock is known the answer is the moment we saw it; it can never be younger than that.
+        """
+        clock = self.server_clock
+        if clock is None:
+            return seen_ns, seen_ns
+        low = min(int((event.created_s - clock.high_s) * 1e9), seen_ns)
+        return low, max(min(int((event.created_s + 1 - clock.low_s) * 1e9), seen_ns), low)
+
     @property
     def missing_records(self) -> int | None:
         """Records that were not collected; None while a spool has yet to be collected."""

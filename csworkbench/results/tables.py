@@ -114,6 +114,8 @@ def _outages(result: RunResult) -> Iterator[Row]:
 def _events(result: RunResult, reader: RunFileReader) -> Iterator[Row]:
     for event in reader:
         cells = _event_cells(event.body)
+        if isinstance(event.body, ev.CloudEventSeen) and cells is not None:
+            cells[4:6] = result.state.event_span(event.at_ns, event.body)  # the server's clock on ours
         if cells is not None:
             at = rfc3339(result.state.wall_ns(event.at_ns))
             yield [result.run, event.seq, at, event.at_ns, *cells]

@@ -27,7 +27,7 @@ def deed(planned: OperationPlanned) -> str:
     """The operation as a verb with its object: `restart network probe-net`."""
     words = clean(planned.title, 80).split()
     verb = " ".join(w for w in words if "=" not in w).lower() or "start"
-    target = clean(planned.target, 80)
+    target = clean(planned.target, 80).split(" (")[0]  # the name; the dialog has all of it
     return verb if target.lower() in verb else f"{verb} {target}"
 
 

@@ -107,7 +107,8 @@ class Story:
             "restart cleanup=true", "network probe-net",
             "A new router replaces r-42-VM; 10 VMs lose egress and ingress for some seconds.", CALLS,
         )  # fmt: skip
-        yield 1.2, ev.ServerClock(-0.4, 0.3)
+        ours_s = (WALL - self.t0_ns) / S  # what the offset would be with no difference between the two clocks
+        yield 1.2, ev.ServerClock(ours_s - 0.4, ours_s + 0.3)
         yield 1.3, ev.VantageAdded(Vantage("outside", VantageKind.OUTSIDE))
         for i, name in enumerate(self.names):
             at = 1.4 + i * 0.05

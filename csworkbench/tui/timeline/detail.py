@@ -11,7 +11,6 @@ from csworkbench.tui.text import clean
 from csworkbench.tui.times import bounds, relative, seconds, utc
 from csworkbench.tui.view import RunView, subject_of
 
-from .marks import event_span
 from .rows import Kind, Row
 from .window import Window
 
@@ -94,7 +93,7 @@ def _event(view: RunView, at_ns: int | None) -> str:
     events = view.state.cloud_events
     if not events:
         return "no events of CloudStack yet"
-    placed = [(event_span(view.state, seen, event), event) for seen, event in events]
+    placed = [(view.state.event_span(seen, event), event) for seen, event in events]
     if at_ns is None:
         (low, high), event = placed[-1]
     else:

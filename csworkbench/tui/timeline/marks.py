@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows above the lanes: time axis, phases, job brackets, CloudStack's events, the gateway's owner."""
 
-from csworkbench.model.event import CloudEventSeen, JobStatus, Phase
+from csworkbench.model.event import JobStatus, Phase
 from csworkbench.model.sample import mac_text
-from csworkbench.model.state import JobState, RunState
+from csworkbench.model.state import JobState
 from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.text import clean
 from csworkbench.tui.times import SECOND, relative, seconds, span, utc
@@ -91,21 +91,10 @@ def job(window: Window, view: RunView, glyphs: Glyphs, state: JobState) -> Parts
     return canvas.parts()
 
 
-def event_span(state: RunState, seen_ns: int, event: CloudEventSeen) -> tuple[int, int]:
-    """When the event was written, recorder's clock: the server tells whole seconds of a clock of its own (S9)."""
-    clock = state.server_clock
-    low_s, high_s = (clock.low_s, clock.high_s) if clock else (0.0, 0.0)
-    wall_low = event.created_s * SECOND - int(high_s * SECOND)
-    wall_high = (event.created_s + 1) * SECOND - int(low_s * SECOND)
-    low, high = (state.started_ns + wall - state.started_wall_ns for wall in (wall_low, wall_high))
-    high = min(high, seen_ns)  # it cannot be younger than its arrival
-    return min(low, high), high
-
-
 def events(window: Window, view: RunView, glyphs: Glyphs, rows: int) -> list[Parts]:
     """CloudStack's events, packed into rows: a mark, as wide as its time is uncertain, then type and state."""
     canvases = [Canvas(window.columns) for _ in range(rows)]
-    spans = [(event_span(view.state, seen, event), event) for seen, event in view.state.cloud_events]
+    spans = [(view.state.event_span(seen, event), event) for seen, event in view.state.cloud_events]
     for (low, high), event in sorted(spans, key=lambda item: item[0]):
         first = window.column(low)
         last = min(max(window.column(high), first), first + window.columns)

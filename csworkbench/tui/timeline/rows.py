@@ -9,6 +9,7 @@ from enum import Enum, auto
 from csworkbench.model.lane import Lane, Service
 from csworkbench.tui.view import RunView
 
+MARK_ROWS = 5  # axis, phases, job, gateway and one to spare
 SHORT = {Service.GATEWAY: "gateway"}
 
 
@@ -53,6 +54,11 @@ class Rows:
     def toggle(self, service: Service) -> None:
         """Fold or unfold a service."""
         self.unfolded ^= {service}
+
+    def unfold_if_room(self, view: RunView, height: int) -> None:
+        """Show every lane where the screen has a row for each; for the start, before anybody folds anything."""
+        if len(view.state.lanes) + MARK_ROWS + event_rows(height) <= height:
+            self.unfolded = set(Service)
 
     def build(self, view: RunView, event_rows: int) -> list[Row]:
         """All rows, top to bottom."""

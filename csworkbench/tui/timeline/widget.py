@@ -88,7 +88,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         if width < 1 or height < 1 or not self.view.state.lanes:
             return
         self._geometry = Geometry.of(width)
-        self._place_window()
+        self._place_window(height)
         built = self.rows.build(self.view, event_rows(height))
         # Another VM in the same row is no other row: its cells are compared like any news.
         if [(r.kind, r.service) for r in built] != [(r.kind, r.service) for r in self._built]:
@@ -101,10 +101,11 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         for y in range(height):
             self._repaint(y)
 
-    def _place_window(self) -> None:
+    def _place_window(self, height: int) -> None:
         view, columns = self.view, self._geometry.columns
         now = view.now_ns
         if self.window is None:
+            self.rows.unfold_if_room(self.view, height)
             first = next((at for p, at, _ in view.state.phases if p is not Phase.PREPARE), view.state.started_ns)
             self.window = Window(first - DEFAULT_STEP_NS, DEFAULT_STEP_NS, columns)
         window = self.window.resized(columns)
