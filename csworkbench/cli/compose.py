@@ -30,7 +30,7 @@ from csworkbench.model.scenario import LabOptions, Scenario, Tenants
 from csworkbench.probing.agent import Connect
 from csworkbench.probing.connect import dial_tcp, dial_through
 from csworkbench.probing.shell import ExecShell, Shell
-from csworkbench.probing.ssh import Handshakes, SshAccess, connect
+from csworkbench.probing.ssh import Handshakes, SshAccess, SshRoute
 
 from .lab_cloud import LabCloud, running_lab, start_lab
 
@@ -120,7 +120,7 @@ def _vantages(
                 continue
             host, port = ports[vm.id]
             vantage = Vantage(vm.name, VantageKind.TENANT, host, port, vm.ip)
-            found.append((vantage, _ssh(host, port, access, handshakes)))
+            found.append((vantage, SshRoute(host, port, access, handshakes).open))
     if outside is not None:
         prefix = outside.exec or (lab.outside_exec if lab else ())
         found.append((Vantage("outside", VantageKind.OUTSIDE), _local(prefix)))
@@ -145,13 +145,6 @@ def _access(tenants: Tenants, lab: LabCloud | None) -> SshAccess:
         dial=dial_through(lab.connect_socket),
         own_config=True,
     )
-
-
-def _ssh(host: str, port: int, access: SshAccess, handshakes: Handshakes) -> Connect:
-    async def open_shell(limit_s: float) -> tuple[Shell, int]:
-        return await connect(host, port, access, handshakes, limit_s)
-
-    return open_shell
 
 
 def _local(prefix: tuple[str, ...]) -> Connect:

@@ -93,7 +93,7 @@ def open_workbench(folder: RunFolder, *, read_only: bool = False, slow: bool = F
     app = WorkbenchApp(feed_of(folder), read_only=read_only, export=export, slow=slow)
     app.run()
     code = app.return_code or 0
-    if not is_live(folder):  # the app has said how to come back to one that goes on
+    if app.view.state.closed is not None:  # the app has said how to come back to one that goes on
         with contextlib.suppress(OSError):
             click.echo(
                 f"`csworkbench show {folder.name}` prints the result, `csworkbench export` writes the CSV files."

@@ -53,8 +53,6 @@ class VantageSet:
         lanes = self._lanes(usable, raw)
         if not lanes:
             raise NotPrepared("not measurable: no lane fits this network and its vantages", 4)
-        for lane in lanes:
-            self._journal.write(LaneAdded(lane))
         await asyncio.gather(*(self._start(vantage, lanes, duration_s) for vantage in usable))
         if not self._started:
             raise NotPrepared("not measurable: no prober could be started", 4)
@@ -91,6 +89,9 @@ class VantageSet:
         except ShellError as error:
             self._leave_out(vantage, str(error))
         else:
+            # Only now, and before the tail's task gets its turn: a lane whose prober never ran would stay silent.
+            for lane in own:
+                self._journal.write(LaneAdded(lane))
             self._started.append(agent)
 
     def _leave_out(self, vantage: Vantage, why: str) -> None:

@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from csworkbench.lab import guard, wire
+from csworkbench.lab import guard, kernel, wire
 from csworkbench.lab.hostfs import Spec
 from csworkbench.lab.hosts import Channel, Host, LabError
 from csworkbench.lab.state import StateDirectory
@@ -19,6 +20,7 @@ from csworkbench.lab.state import StateDirectory
 UNSHARE_AS_USER = ("unshare", "-U", "-c", "--keep-caps", "-nmupf", "--mount-proc", "--kill-child")
 """Own uid mapped to itself, capabilities kept as ambient ones: sshd and dnsmasq then skip every change of user."""
 _START_LIMIT_S = 20.0
+_REAP_LIMIT_S = 1.0
 UNSHARE_AS_ROOT = ("unshare", "-nmupf", "--mount-proc", "--kill-child")
 
 
@@ -37,6 +39,7 @@ class Namespaces:
     @classmethod
     async def start(cls, *, root: bool) -> Namespaces:
         """Start the supervisor; raises LabError when the machine refuses it."""
+        kernel.adopt_orphans()  # should the guard itself be killed, its children come to us and not to a slow init
         ours, theirs = wire.pair()
         life_line = os.pipe2(os.O_CLOEXEC)
         errors = os.pipe2(os.O_CLOEXEC)
@@ -89,10 +92,20 @@ class Namespaces:
             loop.remove_reader(descriptor)
             os.close(descriptor)
             os.waitpid(self._guard, 0)
-            if not self.ended.done():
-                self.ended.set_result(None)
+            self._reaping = loop.create_task(self._reap())
 
         loop.add_reader(descriptor, gone)
+
+    async def _reap(self) -> None:
+        """Reap what a killed guard left, so that no zombie pins a namespace; nothing, when it ended in order."""
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + _REAP_LIMIT_S
+        with suppress(ChildProcessError):
+            while loop.time() < limit:
+                if os.waitpid(-1, os.WNOHANG) == (0, 0):  # noqa: ASYNC222 - WNOHANG does not wait
+                    await asyncio.sleep(0.005)
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _only_child(pid: int) -> int:

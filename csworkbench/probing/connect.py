@@ -2,7 +2,6 @@
 """TCP to a tenant's sshd: directly, or as a connected socket handed over by a Unix socket."""
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -10,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from .shell import ShellError
 
 ATTEMPT_EVERY_S = 0.4  # S10: new connections each 250-500 ms rather than wait for an old SYN's back-off
-ATTEMPTS_AT_ONCE = 8
-ATTEMPT_TIMEOUT_S = 4.0
+ATTEMPTS_AT_ONCE = 6
+ATTEMPT_TIMEOUT_S = 2.0
 
 Dial = Callable[[str, int], Awaitable[socket.socket]]
 
@@ -93,11 +92,14 @@ async def dial_soon(dial: Dial, host: str, port: int, limit_s: float) -> tuple[s
             if done:  # refused at once: do not spin
                 await asyncio.sleep(ATTEMPT_EVERY_S)
     finally:
-        for task in pending:
+        for task in pending:  # nothing is awaited here: a cancellation in between would lose the winner
+            task.add_done_callback(_close_late)
             task.cancel()
-        for task in pending:
-            with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
-                (await task).close()
+
+
+def _close_late(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
 
 
 def _why(error: BaseException | None) -> str:
@@ -107,6 +109,7 @@ def _why(error: BaseException | None) -> str:
 
 async def _attempt(dial: Dial, host: str, port: int) -> socket.socket:
     try:
-        return await asyncio.wait_for(dial(host, port), ATTEMPT_TIMEOUT_S)
+        async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+            return await dial(host, port)
     except TimeoutError:
         raise OSError("timed out") from None

@@ -2,6 +2,7 @@
 """One way to run things on a vantage, whether over SSH, through a prefix of words, or on this host."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,33 @@ OUTPUT_LIMIT = 65_536
 
 class ShellError(Exception):
     """The vantage could not be reached, or a command could not be run; one clear line."""
+
+
+class LoginRefused(ShellError):
+    """Somebody answered, but not with the right host key, or would not let us in: trying again soon will not help."""
+
+
+class Reader(Protocol):
+    """Where the output of a command is read from."""
+
+    async def read(self, n: int, /) -> bytes:
+        """The next bytes, empty at the end."""
+        ...
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """What somebody else said, as one bounded line."""
+    return " ".join(text.split())[:limit]
+
+
+async def read_bounded(reader: Reader) -> str:
+    """All output up to its end. Raises ShellError beyond OUTPUT_LIMIT: who talks without end must not fill our memory."""
+    data = b""
+    while more := await reader.read(OUTPUT_LIMIT):
+        data += more
+        if len(data) > OUTPUT_LIMIT:
+            raise ShellError(f"a command said more than {OUTPUT_LIMIT >> 10} KiB")
+    return data.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +135,27 @@ class ExecShell:
 
     async def _communicate(self, script: str, data: bytes | None, timeout_s: float) -> Completed:
         process = await self._start(script, asyncio.subprocess.PIPE)
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - opened with PIPE
         try:
-            out, err = await asyncio.wait_for(process.communicate(data), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                out, err, _ = await asyncio.gather(
+                    read_bounded(process.stdout), read_bounded(process.stderr), _feed(process, data)
+                )
+                status = await process.wait()
         except TimeoutError:
             raise ShellError(f"no end after {timeout_s:.0f} s: {script[:80]}") from None
         finally:
             if process.returncode is None:
                 process.kill()
-        texts = [b[:OUTPUT_LIMIT].decode("utf-8", "replace") for b in (out, err)]
-        return Completed(process.returncode or 0, *texts)
+        return Completed(status, out, err)
+
+
+async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
+    assert process.stdin is not None  # noqa: S101 - opened with PIPE
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it need not read what we say
+        process.stdin.write(data or b"")
+        await process.stdin.drain()
+    process.stdin.close()
 
 
 class ExecPipe:

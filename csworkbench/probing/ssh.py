@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import shlex
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from pathlib import Path
 import asyncssh
 
 from .connect import Dial, dial_soon, dial_tcp
-from .shell import OUTPUT_LIMIT, Completed, ShellError
+from .shell import Completed, LoginRefused, ShellError, one_line, read_bounded
 
 HANDSHAKES_PER_SERVER = 8  # OpenSSH's MaxStartups 10:30:100 begins to refuse above ten
 HANDSHAKES_IN_ALL = 64
 LOGIN_TIMEOUT_S = 15.0
+LOGIN_ALONE_S = 2.0  # a handshake that takes longer may hang on a path that broke again: let another one begin
+OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
 
 
 @dataclass(slots=True)
@@ -56,13 +59,19 @@ class SshShell:
     async def run(self, script: str, timeout_s: float = 30.0) -> Completed:
         """See Shell."""
         try:
-            done = await asyncio.wait_for(self._connection.run(script, encoding=None), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                process = await self._connection.create_process(script, encoding=None)
+                try:
+                    process.stdin.write_eof()
+                    out, err = await asyncio.gather(read_bounded(process.stdout), read_bounded(process.stderr))
+                    await process.wait_closed()
+                finally:
+                    process.close()
         except TimeoutError:
             raise ShellError(f"{self._where}: no end after {timeout_s:.0f} s: {script[:80]}") from None
         except (asyncssh.Error, OSError) as error:
-            raise ShellError(f"{self._where}: {error}") from None
-        out, err = (b[:OUTPUT_LIMIT].decode("utf-8", "replace") if isinstance(b, bytes) else "" for b in _both(done))
-        return Completed(-1 if done.exit_status is None else done.exit_status, out, err)
+            raise ShellError(f"{self._where}: {_said(error)}") from None
+        return Completed(-1 if process.exit_status is None else process.exit_status, out, err)
 
     async def put(self, data: bytes, path: str) -> None:
         """See Shell; over SFTP."""
@@ -72,16 +81,15 @@ class SshShell:
         except TimeoutError:
             raise ShellError(f"{self._where}: writing {path} took over 60 s") from None
         except (asyncssh.Error, OSError) as error:
-            raise ShellError(f"{self._where}: cannot write {path} over SFTP: {error}") from None
+            raise ShellError(f"{self._where}: cannot write {path} over SFTP: {_said(error)}") from None
 
     async def open(self, script: str) -> "SshPipe":
         """See Shell."""
         try:
-            process = await asyncio.wait_for(
-                self._connection.create_process(script, encoding=None, stderr=asyncssh.DEVNULL), 10
-            )
+            async with asyncio.timeout(10):
+                process = await self._connection.create_process(script, encoding=None, stderr=asyncssh.DEVNULL)
         except (asyncssh.Error, OSError, TimeoutError) as error:
-            raise ShellError(f"{self._where}: {error or 'timed out'}") from None
+            raise ShellError(f"{self._where}: {_said(error)}") from None
         return SshPipe(process)
 
     def abort(self) -> None:
@@ -94,8 +102,9 @@ class SshShell:
         await self._connection.wait_closed()
 
 
-def _both(done: asyncssh.SSHCompletedProcess) -> tuple[object, object]:
-    return done.stdout, done.stderr
+def _said(error: Exception) -> str:
+    """In one line; part of it may be the server's words."""
+    return one_line(str(error)) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
 class SshPipe:
@@ -109,14 +118,14 @@ class SshPipe:
         try:
             return await self._process.stdout.read(65_536)
         except asyncssh.Error as error:
-            raise ShellError(str(error)) from None
+            raise ShellError(_said(error)) from None
 
     async def write(self, data: bytes) -> None:
         """See Pipe."""
         try:
             self._process.stdin.write(data)
         except (asyncssh.Error, OSError) as error:
-            raise ShellError(str(error)) from None
+            raise ShellError(_said(error)) from None
 
     def abort(self) -> None:
         """See Pipe."""
@@ -125,65 +134,109 @@ class SshPipe:
 
 
 class _KeepsNewKeys(asyncssh.SSHClient):
-    """Trust on first use: an unknown host's key is kept in `known_hosts`; a changed one is refused by asyncssh."""
+    """Trust on first use: an unknown host's key is kept in `known_hosts`; a changed one is refused."""
 
     def __init__(self, known_hosts: Path) -> None:
         self._known_hosts = known_hosts
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that known_hosts does not have. Refuses when the host has another one there."""
-        name = host if port == 22 else f"[{host}]:{port}"
-        known = self._known_hosts.read_text() if self._known_hosts.exists() else ""
-        if any(line.split(" ", 1)[0] == name for line in known.splitlines()):
+        if _has_key(self._known_hosts, host, port):
             return False
         self._known_hosts.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._known_hosts.open("a") as file:
-            file.write(f"{name} {key.export_public_key().decode().strip()}\n")
+            file.write(f"{_entry(host, port)} {key.export_public_key().decode().strip()}\n")
         return True
 
 
-async def connect(
-    host: str, port: int, access: SshAccess, handshakes: Handshakes, limit_s: float = 5.0
-) -> tuple[SshShell, int]:
-    """Log in: (shell, TCP attempts made). Tries TCP for `limit_s`. Raises ShellError with one clear line."""
-    where = f"{access.user + '@' if access.user else ''}{host}:{port}"
-    sock, attempts = None, 1
-    if not access.proxy_command:
-        sock, attempts = await dial_soon(access.dial, host, port, limit_s)
-    try:
-        async with handshakes.total, handshakes.of(host, port):
-            shell = SshShell(await _login(host, port, access, sock), where)
-    except BaseException:
-        if sock is not None:
-            sock.close()
-        raise
-    return shell, attempts
+def _entry(host: str, port: int) -> str:
+    return host if port == asyncssh.DEFAULT_PORT else f"[{host}]:{port}"
 
 
-async def _login(host: str, port: int, access: SshAccess, sock: socket.socket | None) -> asyncssh.SSHClientConnection:
-    where = f"{access.user + '@' if access.user else ''}{host}:{port}"
+def _has_key(known_hosts: Path, host: str, port: int) -> bool:
+    """Whether the file names any key for the host, hashed and wildcard entries included."""
     try:
-        connection, _ = await asyncio.wait_for(
-            asyncssh.create_connection(_client(access), host, port, sock=sock, options=_options(access, host, port)),
-            LOGIN_TIMEOUT_S,
+        found = asyncssh.read_known_hosts(str(known_hosts)).match(_entry(host, port), "", None)
+    except (OSError, ValueError):
+        return False
+    return any(found)
+
+
+class SshRoute:
+    """The way to one sshd. `open` may be called again while it has not returned: attempts take turns."""
+
+    def __init__(self, host: str, port: int, access: SshAccess, handshakes: Handshakes) -> None:
+        self._host, self._port, self._access, self._handshakes = host, port, access, handshakes
+        self._where = f"{access.user + '@' if access.user else ''}{host}:{port}"
+        self._turn = asyncio.Lock()
+
+    async def open(self, limit_s: float = 5.0) -> tuple[SshShell, int]:
+        """Log in: (shell, TCP attempts made). Tries TCP for `limit_s`. Raises ShellError with one clear line."""
+        async with self._turn:
+            sock, attempts = None, 1
+            if not self._access.proxy_command:
+                sock, attempts = await dial_soon(self._access.dial, self._host, self._port, limit_s)
+            login = asyncio.create_task(self._login(sock))
+            try:
+                await asyncio.wait({login}, timeout=LOGIN_ALONE_S)
+            except BaseException:
+                _drop(login)
+                raise
+        try:
+            return SshShell(await login, self._where), attempts
+        except BaseException:
+            _drop(login)
+            raise
+
+    async def _login(self, sock: socket.socket | None) -> asyncssh.SSHClientConnection:
+        host, port, where = self._host, self._port, self._where
+        try:
+            async with self._handshakes.total, self._handshakes.of(host, port), asyncio.timeout(LOGIN_TIMEOUT_S):
+                options = _options(self._access, host, port)
+                connection, _ = await asyncssh.create_connection(
+                    _client(self._access), host, port, sock=sock, options=options
+                )
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            match error:
+                case TimeoutError():
+                    raise ShellError(f"{where}: no SSH login within {LOGIN_TIMEOUT_S:.0f} s") from None
+                case asyncssh.HostKeyNotVerifiable():
+                    raise LoginRefused(f"{where}: {_distrust(self._access, host, port)}") from None
+                case asyncssh.PermissionDenied():
+                    text = "login refused; check `user` and `key` of the scenario's tenants"
+                    raise LoginRefused(f"{where}: {text}") from None
+                case asyncssh.Error() | OSError() | ValueError():  # ValueError: a key or a known_hosts file we cannot read
+                    raise ShellError(f"{where}: {_said(error)}") from None
+            raise
+        return connection
+
+
+def _drop(login: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+    """Nobody waits for it any more. It may be logging in, logged in, or have failed."""
+
+    def close(task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            task.result().abort()
+
+    login.add_done_callback(close)
+    login.cancel()
+
+
+def _distrust(access: SshAccess, host: str, port: int) -> str:
+    store = access.known_hosts or OWN_KNOWN_HOSTS
+    if _has_key(Path(store).expanduser(), host, port):
+        return (
+            f"its host key is not the one in {store}: the machine was built anew, or somebody stands in between;"
+            f" check, then `ssh-keygen -R '{_entry(host, port)}' -f {store}`"
         )
-    except TimeoutError:
-        raise ShellError(f"{where}: no SSH login within {LOGIN_TIMEOUT_S:.0f} s") from None
-    except asyncssh.HostKeyNotVerifiable:
-        store = access.known_hosts or "~/.ssh/known_hosts"
-        raise ShellError(
-            f"{where}: host key not in {store}; check it and add it, or set `host_key: accept-new`"
-        ) from None
-    except asyncssh.PermissionDenied:
-        raise ShellError(f"{where}: login refused; check `user` and `key` of the scenario's tenants") from None
-    except (asyncssh.Error, OSError) as error:
-        raise ShellError(f"{where}: {str(error) or type(error).__name__}") from None
-    return connection
+    return f"host key not in {store}; check it and add it, or set `host_key: accept-new`"
 
 
 def _client(access: SshAccess) -> Callable[[], asyncssh.SSHClient]:
     if access.host_key == "accept-new":
-        return lambda: _KeepsNewKeys(Path(access.known_hosts).expanduser())
+        return lambda: _KeepsNewKeys(Path(access.known_hosts or OWN_KNOWN_HOSTS).expanduser())
     return asyncssh.SSHClient
 
 
@@ -195,9 +248,11 @@ def _options(access: SshAccess, host: str, port: int) -> asyncssh.SSHClientConne
         extra["client_keys"] = [str(Path(access.key).expanduser())]
     if access.known_hosts:
         path = Path(access.known_hosts).expanduser()
-        extra["known_hosts"] = str(path) if path.exists() else ()
+        # asyncssh takes whatever is empty for the user's own file, so a file that is not there yet is an object.
+        extra["known_hosts"] = str(path) if path.exists() else asyncssh.import_known_hosts("")
     if access.proxy_command:
-        extra["proxy_command"] = [w.replace("%h", host).replace("%p", str(port)) for w in access.proxy_command.split()]
+        words = shlex.split(access.proxy_command)
+        extra["proxy_command"] = [w.replace("%h", host).replace("%p", str(port)) for w in words]
     if access.own_config:
         extra |= {"config": None, "agent_path": None}
     return asyncssh.SSHClientConnectionOptions(
