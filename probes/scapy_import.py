@@ -2,7 +2,8 @@
 """The few names of Scapy that build our packets, imported without what only costs start-up.
 
 Ten tenants start at once: the list of Ethernet vendors (0.9 MB) and the cryptography package, which layers not used
-here would load, are half of Scapy's start-up. Scapy must not cache the shortened list in the user's cache folder.
+here would load, are half of Scapy's start-up. Scapy must leave nothing in the user's folders: no empty configuration
+folder, and above all no cache of the shortened list.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import types
 
 from .errors import StartError
 
-NO_CACHE = "/nonexistent"
+NOWHERE = "/dev/null/none"  # a folder that cannot be made, not even by root
+FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 
 
 def _stand_ins():
@@ -23,10 +25,10 @@ def _stand_ins():
     return {"cryptography": None, "scapy.libs.manuf": vendors}
 
 
-_cache = os.environ.get("XDG_CACHE_HOME")
+_before = {name: os.environ.get(name) for name in FOLDERS}
 _put = {name: module for name, module in _stand_ins().items() if name not in sys.modules}
 sys.modules.update(_put)
-os.environ["XDG_CACHE_HOME"] = NO_CACHE
+os.environ.update(dict.fromkeys(FOLDERS, NOWHERE))
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
 try:
     from scapy.config import conf
@@ -40,9 +42,10 @@ except ImportError as error:
 finally:
     for _name in _put:
         del sys.modules[_name]
-    if _cache is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = _cache
+    for _name, _value in _before.items():
+        if _value is None:
+            del os.environ[_name]
+        else:
+            os.environ[_name] = _value
 
 __all__ = ["ARP", "ICMP", "IP", "TCP", "Ether"]

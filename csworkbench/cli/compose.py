@@ -195,5 +195,18 @@ async def _ask(planned: OperationPlanned) -> None:
         click.echo(f"  {call}", err=True)
     if not sys.stdin.isatty():
         raise NotPrepared("nobody to ask: add --yes to go ahead", 2)
-    if not await asyncio.to_thread(click.confirm, "Go ahead?", default=False, err=True):
+    click.echo("Go ahead? [y/N]: ", nl=False, err=True)
+    if (await _line_of_stdin()).strip().lower() not in ("y", "yes"):
         raise NotPrepared("not confirmed: nothing was done", 2)
+
+
+async def _line_of_stdin() -> str:
+    """What the person types; not in a thread, which would hold up the end after Ctrl-C until Enter is pressed."""
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return os.read(sys.stdin.fileno(), 1024).decode("utf-8", "replace")

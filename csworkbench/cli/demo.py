@@ -14,7 +14,6 @@ from .common import has_terminal
 from .compose import Consent
 from .engine import start_detached
 from .host import Hosting
-from .progress import Progress
 from .run import report, run_once
 from .workbench import open_workbench
 
@@ -38,7 +37,7 @@ def demo(profile: str | None, vms: int | None, scale: float | None, plain: bool,
         scenario, lab=replace(lab, profile=profile or lab.profile, vms=vms or lab.vms, scale=scale or lab.scale)
     )
     if plain or not has_terminal():
-        code, folder = run_once(scenario, Hosting(Consent(), fresh_lab=True, listener=Progress()))
+        code, folder = run_once(scenario, Hosting(Consent(), fresh_lab=True))
         report([folder], None, False)
         raise SystemExit(code)
     folder = new_run(scenario.name, runs_dir())

@@ -54,10 +54,15 @@ def start_detached(scenario: Scenario, folder: RunFolder) -> None:
     finally:
         os.close(log)
     end = time.monotonic() + START_LIMIT_S
-    while not is_live(folder):
-        if process.poll() is not None or time.monotonic() > end:
-            fail(f"the engine did not start; see {folder.path / LOG}", 1)
-        time.sleep(0.05)
+    try:
+        while not is_live(folder):
+            if process.poll() is not None or time.monotonic() > end:
+                fail(f"the engine did not start; see {folder.path / LOG}", 1)
+            time.sleep(0.05)
+    except BaseException:  # Ctrl-C too: nobody would ever look at it
+        if process.poll() is None:
+            process.terminate()
+        raise
 
 
 def _plain(value: dict[str, object]) -> dict[str, object]:

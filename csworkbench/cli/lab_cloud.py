@@ -42,18 +42,27 @@ class LabCloud:
 
     async def close(self) -> None:
         """Take down a cloud that this run started; leave any other alone."""
-        if self.process is None or self.process.returncode is not None:
-            return
-        if self.process.stdin is not None:
-            self.process.stdin.close()  # `--until-eof`: also what happens when we are killed
-        try:
-            await asyncio.wait_for(self.process.wait(), STOP_LIMIT_S)
-        except TimeoutError:
+        if self.process is not None:
+            await _end(self.process, self.state_dir)
+
+
+async def _end(process: asyncio.subprocess.Process, state_dir: Path | None) -> None:
+    """End the cloud's process and remove its folder, also when the cloud has died or is still coming up."""
+    try:
+        if process.returncode is None:
+            if process.stdin is not None:
+                process.stdin.close()  # `--until-eof`: also what happens when we are killed
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await process.wait()
+    except TimeoutError:
+        pass
+    finally:
+        if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
-        if self.state_dir is not None:
-            await asyncio.to_thread(shutil.rmtree, self.state_dir, ignore_errors=True)
+                process.kill()
+            await process.wait()
+        if state_dir is not None:
+            await asyncio.to_thread(shutil.rmtree, state_dir, ignore_errors=True)
 
 
 def _words(*words: str) -> list[str]:
@@ -66,7 +75,11 @@ async def running_lab() -> LabCloud | None:
         *_words("status", "--json"), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    out, _ = await process.communicate()
+    try:
+        out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     try:
         info = json.loads(out)
     except ValueError:
@@ -89,23 +102,17 @@ async def start_lab(options: LabOptions) -> LabCloud:
     )  # fmt: skip
     said: list[str] = []
     listening = asyncio.create_task(_listen(process, said))
-    line = b""
     try:
         assert process.stdout is not None  # noqa: S101 - opened with PIPE
-        line = await asyncio.wait_for(process.stdout.readline(), START_LIMIT_S)
+        async with asyncio.timeout(START_LIMIT_S):
+            line = await process.stdout.readline()
         return _cloud(json.loads(line), process, state_dir)
-    except (TimeoutError, ValueError, KeyError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    except BaseException as error:
+        await _end(process, state_dir)
         await listening
-        shutil.rmtree(state_dir, ignore_errors=True)
-        why = said[-1] if said else f"no answer within {START_LIMIT_S:.0f} s"
-        raise NotPrepared(f"the test cloud did not come up: {why}") from None
-    except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        shutil.rmtree(state_dir, ignore_errors=True)
+        if isinstance(error, TimeoutError | ValueError | KeyError | TypeError):
+            why = said[-1] if said else f"no answer within {START_LIMIT_S:.0f} s"
+            raise NotPrepared(f"the test cloud did not come up: {why}") from None
         raise
 
 

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One line on stderr per change of state: what headless runs, logs and screen readers get."""
 
+import contextlib
+import os
+import queue
+import sys
+import threading
 from collections.abc import Callable
+from types import TracebackType
 
 import click
 
@@ -14,14 +20,63 @@ from csworkbench.results.tables import harmless
 FAILS_FOR_DOWN = 2  # the first lost sample may be a blip; say `down` at the second
 
 
+LINES_WAITING = 5000
+LAST_LINES_S = 2.0
+
+
+class Printer:
+    """Lines to stderr from a thread of its own: a terminal that is stopped (Ctrl-S) must not hold up a run."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES_WAITING)
+        self._thread = threading.Thread(target=self._print, name="progress", daemon=True)
+        self._thread.start()
+
+    def __call__(self, line: str) -> None:
+        """Print it soon; leave it out when too many wait already."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(line)
+
+    def close(self) -> None:
+        """Print what waits, unless nobody reads."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(LAST_LINES_S)
+
+    def _print(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the run goes on
+                _write(line)
+
+
+def _write(line: str) -> None:
+    """Past Python's buffers: a thread that is stuck in one would hold up the end of the process."""
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        click.echo(line, err=True)
+        return
+    data = f"{line}\n".encode(sys.stderr.encoding or "utf-8", "replace")
+    while data:
+        data = data[os.write(number, data) :]
+
+
 class Progress:
     """A viewer of the event stream that prints. Lanes' ups and downs are said as the verdicts fall."""
 
     def __init__(self, say: Callable[[str], None] | None = None) -> None:
-        self._say = say or (lambda line: click.echo(line, err=True))
+        self._printer = Printer() if say is None else None
+        self._say = say or self._printer or click.echo
         self._state = RunState()
         self._analysis = Analysis(self._state)
         self._fails: dict[int, int] = {}
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._printer is not None:
+            self._printer.close()
 
     def __call__(self, event: ev.Event) -> None:
         """Hear of one event."""
@@ -52,10 +107,7 @@ class Progress:
     def _print(self, at_ns: int, text: str) -> None:
         origin = self._state.phase_ns(ev.Phase.CHANGE) or self._state.started_ns
         seconds = (at_ns - origin) / 1e9
-        try:
-            self._say(f"{seconds:+8.2f} s  {harmless(text)}")
-        except OSError:
-            return  # the terminal is gone; the run goes on
+        self._say(f"{seconds:+8.2f} s  {harmless(text)}")
 
 
 def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of line
@@ -75,5 +127,7 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of li
         case ev.InventorySeen(inventory):
             routers = ", ".join(f"{r.name} {r.state}" for r in inventory.routers)
             return f"network {inventory.network.name}: {len(inventory.vms)} VMs, routers: {routers or 'none'}"
+        case ev.VerdictReached(verdict, over_budget, reasons):
+            return f"verdict: {' · '.join([verdict + (', over budget' if over_budget else ''), *reasons])}"
         case _:
             return ""

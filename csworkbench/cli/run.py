@@ -4,6 +4,7 @@
 import asyncio
 import json
 import re
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from csworkbench.model.scenario import Operation, Scenario
 from csworkbench.recording.library import RunFolder, new_run, runs_dir
 from csworkbench.results.export import export_run
 from csworkbench.results.headline import text_report
-from csworkbench.results.run_result import load_result
+from csworkbench.results.run_result import RunResult, load_result
 from csworkbench.results.summary import summarise, summarise_many
 
 from .common import fail
@@ -50,19 +51,41 @@ def _load(path: Path) -> Scenario:
 
 
 def run_once(scenario: Scenario, hosting: Hosting) -> tuple[int, RunFolder]:
-    """One headless run in this process: (exit code, its folder)."""
-    folder = new_run(scenario.name, runs_dir())
-    return asyncio.run(host(scenario, folder, hosting)), folder
+    """One headless run in this process: (exit code, its folder). Progress goes to stderr."""
+    try:
+        folder = new_run(scenario.name, runs_dir())
+    except OSError as error:
+        fail(f"cannot keep runs under {runs_dir()}: {error.strerror or error}; set CSWORKBENCH_DATA_DIR", 1)
+    try:
+        with Progress() as progress:
+            return asyncio.run(host(scenario, folder, replace(hosting, listener=progress))), folder
+    except sqlite3.Error as error:
+        fail(
+            f"the run ended because {folder.file} cannot be written ({error}); how far it came:"
+            f" `csworkbench show {folder.name}`; an operation that was begun goes on in CloudStack",
+            1,
+        )
 
 
 def report(folders: list[RunFolder], out: Path | None, as_json: bool) -> None:
     """Export and print what the runs came to. A run that never measured prints nothing but its error."""
     results = [load_result(folder.file) for folder in folders]
+    _print(results, as_json)
+    click.echo(f"run file: {folders[-1].file}", err=True)
     if out is not None:
         for folder in folders:
-            target = out if len(folders) == 1 else out / folder.name
-            export_run(folder.file, target)
-            click.echo(f"exported to {target}", err=True)
+            _export(folder, out if len(folders) == 1 else out / folder.name)
+
+
+def _export(folder: RunFolder, target: Path) -> None:
+    try:
+        export_run(folder.file, target)
+    except OSError as error:
+        fail(f"cannot export to {target}: {error.strerror or error}; `csworkbench export` can do it later", 1)
+    click.echo(f"exported to {target}", err=True)
+
+
+def _print(results: list[RunResult], as_json: bool) -> None:
     if as_json:
         summaries = [summarise(result) for result in results]
         document = summaries[0] if len(summaries) == 1 else summarise_many(summaries)
@@ -71,7 +94,6 @@ def report(folders: list[RunFolder], out: Path | None, as_json: bool) -> None:
     for result in results:
         if result.state.lanes:
             click.echo(text_report(result))
-    click.echo(f"run file: {folders[-1].file}", err=True)
 
 
 @click.command()
@@ -89,7 +111,7 @@ def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, as_json
     loaded = _load(scenario)
     codes, folders = [], []
     for _ in range(repeat or loaded.repeat):
-        code, folder = run_once(loaded, Hosting(Consent(yes=yes), listener=Progress()))
+        code, folder = run_once(loaded, Hosting(Consent(yes=yes)))
         codes.append(code)
         folders.append(folder)
         if code == 2 or _stopped(folder):
@@ -107,7 +129,7 @@ def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, as_json
 def watch(scenario: Path, length: float | None, out: Path | None, as_json: bool) -> None:
     """Measure what SCENARIO names while somebody else operates. Nothing is changed."""
     loaded = replace(_load(scenario), operation=Operation())
-    code, folder = run_once(loaded, Hosting(Consent(), measure_s=length, listener=Progress()))
+    code, folder = run_once(loaded, Hosting(Consent(), measure_s=length))
     if code != 2:
         report([folder], out, as_json)
     raise SystemExit(code)

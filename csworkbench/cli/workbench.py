@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 import click
 
-from csworkbench.engine.client import NoEngine, Viewer
+from csworkbench.engine.client import CodecError, NoEngine, Viewer
 from csworkbench.model.event import Event, RunClosed
 from csworkbench.recording.library import RunFolder
-from csworkbench.recording.reader import RunFileReader
+from csworkbench.recording.reader import RunFileError, RunFileReader
 from csworkbench.results.export import export_run
 
+from .common import fail
 from .live import is_live
 from .progress import Progress
 
@@ -118,3 +119,5 @@ def follow_plain(folder: RunFolder) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("detached; the run goes on\n")
         return 0
+    except (RunFileError, CodecError) as error:
+        fail(str(error), 1)

@@ -4,8 +4,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
 
 from csworkbench.measurement.analysis import Analysis
 from csworkbench.model.event import (
@@ -22,25 +21,22 @@ from csworkbench.model.event import (
 from csworkbench.model.protocols import StepFailed
 from csworkbench.model.scenario import Scenario
 from csworkbench.model.state import RunState, apply
+from csworkbench.probing.agent import NOT_REACHED
 from csworkbench.recording.writer import RunFileWriter
 
-from .prepared import NotPrepared, Prepare, Prepared, Proof
+from .prepared import NotPrepared, Prepare, Prepared, Proof, keep_watching
+from .recorder import Recorder
+from .stop import TICK_S, Interrupted, Stop
 from .vantages import VantageSet
 from .verdict import decide, exit_code
 
-T = TypeVar("T")
-
-TICK_S = 0.1
-WATCH_EVERY_S = 2.0
 COLLECT_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
 WARMUP_LIMIT_S = 30.0
 FIRST_VERDICT_LIMIT_S = 5.0  # a lane of 1 Hz may have none at the end of a very short baseline
 ORPHAN_S = 900.0  # a run that waits for its operator and has no viewer ends after this
-
-
-class Interrupted(Exception):
-    """The operator ended the run before anything was changed."""
+LONG_S = 12 * 3600.0  # for how long probers run beyond the phases when a person decides how long that is
+SPARE_S = 3600.0  # and when the operation does
 
 
 class Engine:
@@ -57,14 +53,15 @@ class Engine:
         measure_s: float | None = None,
         viewers: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._journal = writer
+        self._stop = Stop()
+        self._journal = Recorder(writer, self._stop.break_off)
         self._scenario, self._prepare, self._token = scenario, prepare, run_token
         self._interactive, self._measure_s, self._viewers = interactive, measure_s, viewers
         self.state = RunState()
         self._analysis = Analysis(self.state)
         writer.subscribe(self._apply)
         self._go = asyncio.Event()
-        self._stop = asyncio.Event()
+        self._vantages: VantageSet | None = None
         self._operating = False
         self._cut_short = False
 
@@ -81,13 +78,14 @@ class Engine:
         if self.state.phase is Phase.DONE:
             self._stop.set()
             return
-        if self.state.phase is Phase.COLLECT:
-            return
-        self._journal.write(OperatorActed("stop", why))
-        if not self._operating:
+        if self.state.phase is Phase.COLLECT and self._vantages is not None:
+            self._vantages.hurry()
+        last = not self._operating or self._cut_short
+        self._cut_short = True
+        if last:  # before anything is written: that may fail
             self._stop.set()
-        elif not self._cut_short:
-            self._cut_short = True
+        self._journal.write(OperatorActed("stop", why))
+        if not last:
             self._journal.write(
                 Notice(
                     Level.WARN,
@@ -95,8 +93,6 @@ class Engine:
                     " a second stop ends the run now",
                 )
             )
-        else:
-            self._stop.set()
 
     def note(self, text: str) -> None:
         """Keep an operator's remark at this point of the timeline."""
@@ -104,65 +100,61 @@ class Engine:
 
     async def run(self) -> int:
         """Run to the verdict and return the exit code. What was started is given back whatever happens."""
-        prepared: Prepared | None = None
-        vantages: VantageSet | None = None
-        try:
+        async with contextlib.AsyncExitStack() as given_back:
             try:
                 self._enter(Phase.PREPARE)
-                prepared = await self._until_stopped(self._prepare(self._journal))
-                vantages = VantageSet(self._scenario, prepared, self._journal, self._token)
+                prepared = await self._stop.during(self._prepare(self._journal))
+                given_back.push_async_callback(prepared.close)
+                self._vantages = vantages = VantageSet(self._scenario, prepared, self._journal, self._token)
+                given_back.push_async_callback(vantages.close)
+                given_back.push_async_callback(vantages.collect, STOP_LIMIT_S)
                 verdict = await self._measure(prepared, vantages)
+                code = exit_code(verdict)
             except NotPrepared as error:
-                verdict = self._not_begun(error)
-                code = error.exit_code
-            except Interrupted:
-                verdict = VerdictReached(
-                    Verdict.FAILED, False, ("stopped by the operator before the change: nothing was operated",)
-                )
+                verdict, code = self._not_begun(error), error.exit_code
+            except Interrupted as stopped:
+                verdict = VerdictReached(Verdict.FAILED, False, (str(stopped),))
                 code = exit_code(verdict)
-            else:
-                code = exit_code(verdict)
-            if vantages is not None:
-                await vantages.collect(STOP_LIMIT_S)  # after a whole run there is nothing left to collect
+            if self._vantages is not None:
+                await self._vantages.collect(STOP_LIMIT_S)  # after a whole run there is nothing left to collect
             self._journal.write(verdict)
             self._enter(Phase.DONE)
             self._journal.write(RunClosed(code))
             await self._linger()
             return code
-        finally:
-            if vantages is not None:
-                await vantages.collect(STOP_LIMIT_S)
-                await vantages.close()
-            if prepared is not None:
-                await prepared.close()
 
     async def _measure(self, prepared: Prepared, vantages: VantageSet) -> VerdictReached:
         phases = self._scenario.phases
         if prepared.planned is not None:
             self._journal.write(prepared.planned)
+        open_ended = self._interactive or (prepared.operation is None and self._measure_s is None)
         needed_s = phases.warmup + phases.baseline + phases.settle_limit + (self._measure_s or 0.0)
-        await self._until_stopped(vantages.start(needed_s + (12 * 3600.0 if self._interactive else 3600.0)))
+        await self._stop.during(vantages.start(needed_s + (LONG_S if open_ended else SPARE_S)))
         self._enter(Phase.WARMUP)
-        await self._wait(phases.warmup)
-        if not await self._wait(WARMUP_LIMIT_S, lambda: vantages.sampling):
+        await self._stop.pause(phases.warmup)
+        if not await self._stop.pause(WARMUP_LIMIT_S, lambda: vantages.sampling):
             self._journal.write(Notice(Level.WARN, "not every prober has sent samples yet"))
         self._enter(Phase.BASELINE)
-        await self._wait(phases.baseline)
-        await self._wait(FIRST_VERDICT_LIMIT_S, self._every_lane_has_a_verdict)
-        self._check_baseline()
+        await self._stop.pause(phases.baseline)
+        await self._stop.pause(FIRST_VERDICT_LIMIT_S, self._every_lane_has_a_verdict)
+        self._check_baseline(vantages)
         failure: str | None = None
         proof: Proof | None = None
+        settled = True
         if prepared.operation is None:
             self._enter(Phase.MEASURE)
-            await self._just_measure()
+            await self._just_measure(vantages)
         else:
             if self._interactive:
                 await self._wait_for_go()
             failure = await self._operate(prepared)
             self._enter(Phase.SETTLE)
-            await self._settle()
+            settled = await self._settle()
+        stopped = self._stop.is_set and prepared.operation is not None and failure is None
+        lost = vantages.lost
         self._enter(Phase.COLLECT)
         collected = await vantages.collect(COLLECT_LIMIT_S)
+        lost |= {c.vantage: "it could not be reached at the end" for c in collected if c.ended == NOT_REACHED}
         if prepared.operation is not None and prepared.verify is not None:
             proof = await self._verify(prepared)
         missing = sum(c.missing for c in collected)
@@ -171,17 +163,23 @@ class Engine:
         )
         self._analysis.finish()
         services = self._analysis.services()
-        return decide(services, self._scenario.budget, failure=failure, proof=proof)
+        told = [f"{name} was not measured to the end: {why}" for name, why in sorted(lost.items())]
+        if stopped:
+            told.append("stopped by the operator before the confirm window was over")
+        return decide(
+            services, self._scenario.budget, failure=failure, proof=proof, settled=settled or stopped, lost=told
+        )
 
     async def _wait_for_go(self) -> None:
         self._enter(Phase.READY)
         seen = time.monotonic()
         while not self._go.is_set():
-            await self._wait(TICK_S)
+            await self._stop.pause(TICK_S)
             seen = time.monotonic() if self._viewers() else seen
             if time.monotonic() - seen > ORPHAN_S:
-                self._journal.write(Notice(Level.WARN, "nobody has been watching for 15 minutes: the run ends"))
-                raise Interrupted
+                why = "nobody has been watching for 15 minutes: nothing was operated"
+                self._journal.write(Notice(Level.WARN, why))
+                raise Interrupted(why)
 
     async def _operate(self, prepared: Prepared) -> str | None:
         """Do it; returns the failure as one line, or None. Errors here never end the measurement."""
@@ -189,29 +187,40 @@ class Engine:
         self._operating = True
         self._enter(Phase.CHANGE, prepared.operation.title)
         operation = asyncio.create_task(prepared.operation.run(self._journal))
-        watching = asyncio.create_task(self._keep_watching(prepared))
+        watching = asyncio.create_task(keep_watching(prepared, self._journal))
         stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({operation, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.broken is not None:
+                raise self._stop.broken
             if not operation.done():
-                return "stopped by the operator during the change: how the operation ends is unknown"
+                return self._unknown_end()
             operation.result()
         except StepFailed as error:
-            self._journal.write(Notice(Level.ERROR, str(error)))
-            return str(error)
+            failure = str(error)
+        except Exception as error:
+            if self._stop.broken is not None:
+                raise
+            failure = f"{prepared.operation.title} broke off: {type(error).__name__}: {error}"
+        else:
+            return None
         finally:
+            self._operating = False
             for task in (operation, watching, stopped):
                 task.cancel()
             await asyncio.gather(operation, watching, stopped, return_exceptions=True)
-        return None
+        self._journal.write(Notice(Level.ERROR, failure))
+        return failure
 
-    async def _keep_watching(self, prepared: Prepared) -> None:
-        while True:
-            await prepared.watch()
-            await asyncio.sleep(WATCH_EVERY_S)
+    def _unknown_end(self) -> str:
+        going_on = [f"{job.command} (job {job.job})" for job in self.state.jobs.values() if job.ended is None]
+        who = f"{', '.join(going_on)} goes on in CloudStack and nobody follows it: " if going_on else ""
+        text = f"stopped by the operator during the change: {who}how the operation ends is unknown; look at the routers"
+        self._journal.write(Notice(Level.ERROR, text))
+        return text
 
-    async def _settle(self) -> None:
-        """Until every lane has been ok for the confirm window, or the limit has passed (S13)."""
+    async def _settle(self) -> bool:
+        """Until every lane has been ok for the confirm window (True), or the limit has passed (S13)."""
         phases = self._scenario.phases
         entered_ns = self.state.phases[-1][1]
 
@@ -222,16 +231,19 @@ class Engine:
             return since is not None and self._analysis.seen_until_ns() - calm_from >= phases.confirm * 1e9
 
         try:
-            if not await self._wait(phases.settle_limit, settled):
-                self._journal.write(
-                    Notice(Level.ERROR, f"not all lanes came back within {phases.settle_limit:.0f} s: reported as open")
-                )
+            if await self._stop.pause(phases.settle_limit, settled):
+                return True
+            text = f"not all lanes were seen to come back within {phases.settle_limit:.0f} s: reported as open"
+            self._journal.write(Notice(Level.ERROR, text))
         except Interrupted:
             self._journal.write(Notice(Level.WARN, "stopped while settling: outages still open are reported as open"))
+        return False
 
-    async def _just_measure(self) -> None:
+    async def _just_measure(self, vantages: VantageSet) -> None:
+        seconds = self._measure_s if self._measure_s is not None else float("inf")
         try:
-            await self._wait(self._measure_s if self._measure_s is not None else float("inf"))
+            if await self._stop.pause(seconds, lambda: vantages.all_lost):
+                self._journal.write(Notice(Level.WARN, "no prober runs any more: collecting what was measured"))
         except Interrupted:
             self._journal.write(Notice(Level.INFO, "stopped: collecting what was measured"))
 
@@ -239,10 +251,12 @@ class Engine:
         self._analysis.update()
         return all(self._analysis.baseline_so_far(lane_id).sent for lane_id in self.state.lanes)
 
-    def _check_baseline(self) -> None:
+    def _check_baseline(self, vantages: VantageSet) -> None:
         """S13: a lane that loses samples before anything was touched cannot say what the change did."""
         self._analysis.update()
         bad = []
+        for name, why in vantages.lost.items():
+            raise NotPrepared(f"not measurable: {name} was lost before the change: {why}", 4)
         for lane_id, lane_state in self.state.lanes.items():
             baseline = self._analysis.baseline_so_far(lane_id)
             if not baseline.measurable:
@@ -256,44 +270,16 @@ class Engine:
         assert prepared.verify is not None  # noqa: S101 - the caller looked
         try:
             return await prepared.verify()
-        except StepFailed as error:
+        except Exception as error:
+            if self._stop.broken is not None:
+                raise
             return Proof(None, False, (f"could not verify: {error}",))
-
-    async def _until_stopped(self, work: Awaitable[T]) -> T:
-        task = asyncio.ensure_future(work)
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise Interrupted
-            return task.result()
-        finally:
-            stopped.cancel()
-            if not task.done():
-                task.cancel()
-            await asyncio.gather(task, stopped, return_exceptions=True)
-
-    async def _wait(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Wait that long, or until the condition holds (True). Raises Interrupted."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while True:
-            if until is not None and until():
-                return True
-            left = end - loop.time()
-            if left <= 0:
-                return False
-            try:
-                await asyncio.wait_for(self._stop.wait(), min(left, TICK_S if until is not None else left))
-            except TimeoutError:
-                continue
-            raise Interrupted
 
     async def _linger(self) -> None:
         """A run that an operator watches stays as long as somebody looks at it, and its test cloud with it."""
         with contextlib.suppress(Interrupted):
             while self._interactive and self._viewers():
-                await self._wait(TICK_S)
+                await self._stop.pause(TICK_S)
 
     def _not_begun(self, error: NotPrepared) -> VerdictReached:
         self._journal.write(Notice(Level.ERROR, str(error)))

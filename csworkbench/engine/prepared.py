@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine is handed: the command line composes it, so the engine never learns what a test cloud is."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from csworkbench.model.cloud import Inventory
-from csworkbench.model.event import OperationPlanned
+from csworkbench.model.event import Level, Notice, OperationPlanned
 from csworkbench.model.lane import Vantage
 from csworkbench.model.protocols import Journal, Step
 from csworkbench.probing.agent import Connect
+
+WATCH_EVERY_S = 2.0
 
 
 class NotPrepared(Exception):
@@ -52,3 +55,13 @@ class Prepared:
 
 
 Prepare = Callable[[Journal], Awaitable[Prepared]]
+
+
+async def keep_watching(prepared: Prepared, journal: Journal) -> None:
+    """Refresh what is shown until cancelled. It is for the eye only: what goes wrong here ends nothing, but is said."""
+    try:
+        while True:
+            await prepared.watch()
+            await asyncio.sleep(WATCH_EVERY_S)
+    except Exception as error:
+        journal.write(Notice(Level.WARN, f"the routers are not shown any more: {error}"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from csworkbench.model.codec import encode
 from csworkbench.model.event import Event
-from csworkbench.recording.reader import RunFileReader
+from csworkbench.recording.reader import RunFileError, RunFileReader
 
 from .address import short_path
 
@@ -24,7 +24,7 @@ class ViewerServer:
         self._run_file, self._socket_path, self._command = run_file, socket_path, command
         self._server: asyncio.Server | None = None
         self._attached: set[_Attached] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     @property
     def viewers(self) -> int:
@@ -51,22 +51,27 @@ class ViewerServer:
             async with asyncio.timeout(2):
                 await asyncio.gather(*(viewer.idle.wait() for viewer in self._attached))
         # Closing a viewer's connection ends its handler; cancelling the handler makes asyncio log an error (3.11).
-        for viewer in self._attached:
-            viewer.writer.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Whoever connected and said nothing is let go too.
+        handlers = list(self._open.values())
+        for writer in self._open:
+            writer.close()
+        await asyncio.gather(*handlers, return_exceptions=True)
         self._socket_path.unlink(missing_ok=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio runs this in a task
-        self._tasks.add(task)
+        self._open[writer] = task
         try:
             hello = json.loads(await reader.readline() or b"{}")
-            after = int(hello["attach"])
-        except (ValueError, KeyError, TypeError, OSError):
+            await self._serve(int(hello["attach"]), reader, writer)
+        except (ValueError, KeyError, TypeError, OSError, RecursionError):
+            return  # not a viewer
+        finally:
             writer.close()
-            self._tasks.discard(task)
-            return
+            del self._open[writer]
+
+    async def _serve(self, after: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         viewer = _Attached(writer)
         self._attached.add(viewer)
         sender = asyncio.create_task(self._send(after, viewer))
@@ -76,27 +81,27 @@ class ViewerServer:
             self._attached.discard(viewer)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
-            writer.close()
-            self._tasks.discard(task)
 
     async def _send(self, after: int, viewer: "_Attached") -> None:
         file = await asyncio.to_thread(RunFileReader, self._run_file)
         try:
             while True:
+                viewer.news.clear()  # before reading: what is written while we read is news
                 # Reading and encoding a long history takes a while: in a thread, so that the run is not held up.
                 text, last = await asyncio.to_thread(_next_lines, file, after)
                 if last == after:
-                    viewer.idle.set()
+                    if not viewer.news.is_set():
+                        viewer.idle.set()
                     await viewer.news.wait()
-                    viewer.news.clear()
                     continue
                 after = last
                 viewer.writer.write(text)
                 await viewer.writer.drain()
-        except OSError:
-            return  # the viewer went away
+        except (OSError, RunFileError):
+            return  # the viewer went away, or its file
         finally:
             file.close()
+            viewer.writer.close()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while True:
@@ -108,7 +113,7 @@ class ViewerServer:
                 return
             try:
                 asked = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # not ours: ignore the line
             if isinstance(asked, dict):
                 self._command(str(asked.pop("do", "")), {str(k): str(v) for k, v in asked.items()})

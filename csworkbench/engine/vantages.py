@@ -2,7 +2,9 @@
 """All vantages of a run together."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
+from typing import TypeVar
 
 from csworkbench.model.event import LaneAdded, Level, Notice, SpoolCollected, VantageAdded, VantageLeftOut
 from csworkbench.model.lane import Lane, Prober, Vantage, VantageKind
@@ -15,6 +17,7 @@ from csworkbench.probing.shell import ShellError
 
 from .prepared import NotPrepared, Prepared
 
+T = TypeVar("T")
 RAW_PROBERS = (Prober.ICMP, Prober.ARP, Prober.SYN)
 
 
@@ -26,6 +29,17 @@ class VantageSet:
         self._agents: dict[str, VantageAgent] = {}
         self._started: list[VantageAgent] = []
         self._ready = 0
+        self._hurry = asyncio.Event()
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """Started vantages from which nothing more will come, and why."""
+        return {agent.name: agent.lost for agent in self._started if agent.lost}
+
+    @property
+    def all_lost(self) -> bool:
+        """True when there is nothing left to wait for."""
+        return all(agent.lost for agent in self._started)
 
     @property
     def sampling(self) -> bool:
@@ -43,58 +57,68 @@ class VantageSet:
             for vantage, connect in self._prepared.vantages
         }
         self._say(0, len(wanted))
-        prepared = await asyncio.gather(*(self._prepare(vantage, len(wanted)) for vantage in wanted))
+        prepared = await _all(*(self._prepare(vantage, len(wanted)) for vantage in wanted))
         usable = _with_sentinel([vantage for vantage, facts in prepared if facts is not None])
         if not usable:
             raise NotPrepared("not measurable: no vantage could be reached", 4)
-        for vantage in usable:
-            self._journal.write(VantageAdded(vantage))
         raw = {vantage.name for vantage, facts in prepared if facts is not None and facts.raw_socket}
         lanes = self._lanes(usable, raw)
         if not lanes:
             raise NotPrepared("not measurable: no lane fits this network and its vantages", 4)
-        await asyncio.gather(*(self._start(vantage, lanes, duration_s) for vantage in usable))
-        if not self._started:
+        launched = await _all(*(self._launch(vantage, lanes, duration_s) for vantage in usable))
+        running = {vantage.name for vantage in launched if vantage is not None}
+        if not running:
             raise NotPrepared("not measurable: no prober could be started", 4)
-        running = {agent.name for agent in self._started}
-        return [lane for lane in lanes if lane.vantage in running]
+        # Only now, so that no lane stands in the run's history that was never probed.
+        for vantage in usable:
+            if vantage.name in running:
+                self._journal.write(VantageAdded(vantage))
+        lanes = [lane for lane in lanes if lane.vantage in running]
+        for lane in lanes:
+            self._journal.write(LaneAdded(lane))
+        for vantage in usable:
+            if vantage.name in running:
+                self._started.append(self._agents[vantage.name])
+                self._agents[vantage.name].follow()
+        return lanes
 
     async def collect(self, limit_s: float) -> list[SpoolCollected]:
         """Stop all probers that run and read their spools to the last record. Does nothing the second time."""
         started, self._started = self._started, []
-        return list(await asyncio.gather(*(agent.collect(limit_s) for agent in started)))
+        return await _every(*(agent.collect(limit_s, self._hurry) for agent in started))
+
+    def hurry(self) -> None:
+        """Collect no more than what is here already."""
+        self._hurry.set()
 
     async def close(self) -> None:
-        """Drop every channel; probers that still run end by themselves."""
-        await asyncio.gather(*(agent.close() for agent in self._agents.values()))
+        """Drop every channel. Probers that were never collected end by themselves, those never followed are stopped."""
+        await _every(*(agent.close() for agent in self._agents.values()))
 
     async def _prepare(self, vantage: Vantage, total: int) -> tuple[Vantage, Facts | None]:
         try:
             facts = await self._agents[vantage.name].prepare()
         except ShellError as error:
-            self._leave_out(vantage, str(error))
+            await self._leave_out(vantage, str(error))
             return vantage, None
         self._ready += 1
         self._say(self._ready, total)
         return vantage, facts
 
-    async def _start(self, vantage: Vantage, lanes: list[Lane], duration_s: float) -> None:
-        agent = self._agents[vantage.name]
+    async def _launch(self, vantage: Vantage, lanes: list[Lane], duration_s: float) -> Vantage | None:
         own = tuple(lane for lane in lanes if lane.vantage == vantage.name)
         if not own:
             self._journal.write(VantageLeftOut(vantage.name, "no lane can be probed from it"))
-            return
+            return None
         try:
-            await agent.start(ProbePlan(self._token, duration_s, own))
+            await self._agents[vantage.name].launch(ProbePlan(self._token, duration_s, own))
         except ShellError as error:
-            self._leave_out(vantage, str(error))
-        else:
-            # Only now, and before the tail's task gets its turn: a lane whose prober never ran would stay silent.
-            for lane in own:
-                self._journal.write(LaneAdded(lane))
-            self._started.append(agent)
+            await self._leave_out(vantage, str(error))
+            return None
+        return vantage
 
-    def _leave_out(self, vantage: Vantage, why: str) -> None:
+    async def _leave_out(self, vantage: Vantage, why: str) -> None:
+        await self._agents[vantage.name].close()
         self._journal.write(VantageLeftOut(vantage.name, why))
         tenants = self._scenario.vantages.tenants
         if vantage.kind is VantageKind.OUTSIDE or (tenants is not None and tenants.refused is Refused.FAIL):
@@ -114,6 +138,26 @@ class VantageSet:
 
     def _say(self, ready: int, total: int) -> None:
         self._journal.write(Notice(Level.INFO, f"pushing probes {ready}/{total}"))
+
+
+async def _all(*work: Awaitable[T]) -> list[T]:
+    """All results; after the first error, or when cancelled, nothing of it goes on."""
+    tasks = [asyncio.ensure_future(part) for part in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _every(*work: Awaitable[T]) -> list[T]:
+    """All of it to its end, then the first error, if there was one."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _poor(lanes: list[Lane], raw: set[str]) -> set[str]:

@@ -22,9 +22,18 @@ OVER_BUDGET = 3
 
 
 def decide(
-    services: Sequence[ServiceReport], budget: Mapping[str, float], *, failure: str | None, proof: Proof | None
+    services: Sequence[ServiceReport],
+    budget: Mapping[str, float],
+    *,
+    failure: str | None,
+    proof: Proof | None,
+    settled: bool = True,
+    lost: Sequence[str] = (),
 ) -> VerdictReached:
-    """The verdict. `failure` is the operation's error or None; `proof` is None when nothing was operated."""
+    """The verdict. `failure` is the operation's error or None; `proof` is None when nothing was operated.
+
+    `settled`: all lanes were seen to be ok for the confirm window. `lost`: what was not measured to the end, in words.
+    """
     reasons: list[str] = []
     over = []
     for report in services:
@@ -35,16 +44,20 @@ def decide(
     if open_services:
         reasons.append(f"still down: {', '.join(open_services)}")
     if failure is not None:
-        verdict = Verdict.FAILED if open_services else Verdict.FAILED_AND_RECOVERED
+        verdict = Verdict.FAILED_AND_RECOVERED if settled and not open_services else Verdict.FAILED
         reasons.insert(0, failure)
     elif open_services:
         verdict = Verdict.OPEN
+    elif not settled:
+        verdict = Verdict.NOT_MEASURABLE if lost else Verdict.OPEN
+        reasons.append("nobody saw all lanes ok for the confirm window")
     elif proof is None:
         verdict = Verdict.MEASURED
     elif not proof.sound:
         verdict = Verdict.FAILED
     else:
         verdict = Verdict.CHANGED_NOTHING if proof.changed is False else Verdict.RESTARTED
+    reasons += lost
     if proof is not None:
         reasons += proof.reasons
     return VerdictReached(verdict, bool(over), (*reasons, *over))

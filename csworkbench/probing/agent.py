@@ -3,39 +3,24 @@
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from csworkbench.model.event import ChannelChanged, ChannelState, ProberStarted, SpoolCollected
+from csworkbench.model.event import ChannelChanged, ChannelState, Level, Notice, ProberStarted, SpoolCollected
 from csworkbench.model.protocols import Journal
 
+from .answers import Facts, facts, last_line, last_object, number
 from .bundle import PROBES_PACKAGE, Bundle
 from .frames import FrameError
 from .plan import ProbePlan
+from .reconnect import RETRY, Connect, reconnect
 from .shell import Shell, ShellError
-from .spool import RECORD, SpoolError, SpoolReader
+from .spool import HEADER, RECORD, SpoolError, SpoolReader
 from .tail import SpoolWatch, TailSession
 
 HOME = ".cache/csworkbench"
-NEXT_LOGIN_S = 2.0
-LOGINS_AT_ONCE = 3
-RECONNECT_LIMIT_S = 3600.0
-PAUSE_S = 0.4
-
-Connect = Callable[[float], Coroutine[Any, Any, tuple[Shell, int]]]  # limit in s -> (shell, attempts made)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What `check` said about a vantage; untrusted, so only these, typed and bounded."""
-
-    python: str
-    packet_socket: bool
-    raw_socket: bool
-    user: str
+NOT_REACHED = "not reached"
+LAUNCH_LIMIT_S = 5.0  # how long a launch that nobody wants any more may take, so that its prober can be stopped
 
 
 class VantageAgent:
@@ -52,6 +37,8 @@ class VantageAgent:
         self.name = name
         self._connect, self._bundle, self._journal, self._clock_ns = connect, bundle, journal, clock_ns
         self._shell: Shell | None = None
+        self._plan: ProbePlan | None = None
+        self._launch: asyncio.Task[dict[str, object]] | None = None
         self._watch: SpoolWatch | None = None
         self._folder = ""
         self._task: asyncio.Task[None] | None = None
@@ -62,66 +49,66 @@ class VantageAgent:
         """True once the first samples have come in."""
         return self._watch is not None and self._watch.sampled.is_set()
 
+    @property
+    def lost(self) -> str:
+        """Why nothing more will come from here; empty while more may come."""
+        watch = self._watch
+        return (watch.failure or watch.reader.ended) if watch is not None and watch.ended.is_set() else ""
+
     async def prepare(self) -> Facts:
         """Log in, push the bundle unless that content is there, and ask what the vantage can do. Raises ShellError."""
         self._journal.write(ChannelChanged(self.name, ChannelState.OPENING))
         self._shell, _ = await self._connect(5.0)
-        try:
-            await self._push(self._shell)
-            done = await self._shell.run(self._probe("check"))
-        except ShellError:
-            self._shell.abort()
-            raise
+        await self._push(self._shell)
+        done = await self._shell.run(self._probe("check"))
         if done.status:
-            raise ShellError(f"{self.name}: the probe program does not run there: {_last_line(done.err or done.out)}")
-        return _facts(self.name, done.out)
+            raise ShellError(f"{self.name}: the probe program does not run there: {last_line(done.err or done.out)}")
+        return facts(self.name, done.out)
 
-    async def start(self, plan: ProbePlan) -> None:
-        """Start the prober, detached, and begin to tail it. Raises ShellError."""
-        shell = self._need_shell()
-        self._folder = f"{HOME}/runs/{plan.run}"
-        folder = f'"$HOME/{self._folder}"'
-        made = await shell.run(f"umask 077 && mkdir -p {folder}")
-        if made.status:
-            raise ShellError(f"{self.name}: cannot make a folder there: {_last_line(made.err)}")
-        await shell.put(plan.to_json().encode(), f"{self._folder}/plan.json")
-        done = await shell.run(self._probe(f"run --plan {folder}/plan.json --spool {folder}/spool --detach"))
-        answer = _json(done.out)
-        if done.status or "error" in answer or "pid" not in answer:
-            why = str(answer.get("error") or _last_line(done.err) or "no answer")[:300]
-            raise ShellError(f"{self.name}: the prober did not start: {why}")
+    async def launch(self, plan: ProbePlan) -> None:
+        """Start the prober, detached; it samples from now on. Raises ShellError. `close` undoes it."""
+        self._plan = plan
+        # In a task of its own: whether a prober runs after a launch that was broken off, nobody could say.
+        self._launch = asyncio.create_task(self._start_prober(self._need_shell(), plan), name=f"launch {self.name}")
+        await asyncio.shield(self._launch)
+
+    def follow(self) -> None:
+        """Begin to tail the launched prober's spool."""
+        assert self._plan is not None and self._launch is not None  # noqa: S101 - launched before
+        answer, plan = self._launch.result(), self._plan
         reader = SpoolReader(self.name, frozenset(plan.lane_ids), bytes.fromhex(plan.run))
-        self._watch = watch = SpoolWatch(self.name, reader)
+        self._watch = watch = SpoolWatch(self.name, reader, plan.records_per_s, self._clock_ns())
         self._journal.write(
             ProberStarted(
                 self.name,
-                _int(answer, "pid"),
-                _int(answer, "start_mono"),
-                _int(answer, "start_real"),
+                number(answer, "pid"),
+                number(answer, "start_mono"),
+                number(answer, "start_real"),
                 tier="raw sockets",
                 bundle=self._bundle.digest,
             )
         )
         self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
 
-    async def collect(self, limit_s: float) -> SpoolCollected:
-        """Stop the prober, read its spool to the end and remove it there. Never raises: says what is missing."""
+    async def collect(self, limit_s: float, hurry: asyncio.Event | None = None) -> SpoolCollected:
+        """Stop the prober, read its spool to the end and remove it there; `hurry` cuts that short.
+
+        Says what is missing; raises nothing but what the journal raises.
+        """
         watch = self._watch
         if watch is None:
             collected = SpoolCollected(self.name, 0, 0, "never started")
             self._journal.write(collected)
             return collected
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await self._stop(watch)
-                await watch.ended.wait()
-        missing = watch.reader.gaps
-        if not watch.reader.ended:
-            missing += max((watch.size - watch.reader.offset) // RECORD.size, 0)
-            if watch.alive:
-                missing = max(missing, 1)  # its end record, at least
-        ended = watch.reader.ended or watch.failure or "not reached"
-        collected = SpoolCollected(self.name, watch.reader.records, missing, ended)
+        if self.lost and not watch.reader.ended:  # it may run all the same: its spool made no sense
+            await self._ask_to_stop(5.0)
+        await self._read_to_the_end(watch, limit_s, hurry or asyncio.Event())
+        reader = watch.reader
+        missing = reader.gaps
+        if not reader.ended:
+            unread = max(watch.size - max(reader.offset, HEADER.size), 0) // RECORD.size
+            missing += max(unread, 1)  # its end record, at least
+        collected = SpoolCollected(self.name, reader.records, missing, reader.ended or watch.failure or NOT_REACHED)
         self._journal.write(collected)
         if missing == 0:
             await self._clean_up()
@@ -129,13 +116,19 @@ class VantageAgent:
         return collected
 
     async def close(self) -> None:
-        """Drop the channel; the prober, if it still runs, ends by itself."""
+        """Drop the channel. A prober that was launched and never followed is stopped; any other ends by itself."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        launch, self._launch = self._launch, None
+        if launch is not None and self._watch is None:
+            await asyncio.wait({launch}, timeout=LAUNCH_LIMIT_S)
+            launch.cancel()
+            await asyncio.gather(launch, return_exceptions=True)
+            await self._ask_to_stop(5.0)
         if self._shell is not None:
-            await self._shell.close()
-            self._shell = None
+            shell, self._shell = self._shell, None
+            await shell.close()
 
     def _need_shell(self) -> Shell:
         if self._shell is None:
@@ -159,73 +152,90 @@ class VantageAgent:
         )
         done = await shell.run(unpack, timeout_s=60)
         if done.status:
-            raise ShellError(f"{self.name}: could not unpack the probe program: {_last_line(done.err)}")
+            raise ShellError(f"{self.name}: could not unpack the probe program: {last_line(done.err)}")
 
-    async def _stop(self, watch: SpoolWatch) -> None:
-        while not watch.ended.is_set():
+    async def _start_prober(self, shell: Shell, plan: ProbePlan) -> dict[str, object]:
+        self._folder = f"{HOME}/runs/{plan.run}"
+        folder = f'"$HOME/{self._folder}"'
+        made = await shell.run(f"umask 077 && mkdir -p {folder}")
+        if made.status:
+            raise ShellError(f"{self.name}: cannot make a folder there: {last_line(made.err)}")
+        await shell.put(plan.to_json().encode(), f"{self._folder}/plan.json")
+        done = await shell.run(self._probe(f"run --plan {folder}/plan.json --spool {folder}/spool --detach"))
+        answer = last_object(done.out)
+        if done.status or "error" in answer or "pid" not in answer:
+            why = str(answer.get("error") or "")[:300] or last_line(done.err)
+            raise ShellError(f"{self.name}: the prober did not start: {why}")
+        return answer
+
+    async def _read_to_the_end(self, watch: SpoolWatch, limit_s: float, hurry: asyncio.Event) -> None:
+        waiting = [asyncio.create_task(event.wait()) for event in (watch.ended, hurry)]
+        stopping = asyncio.create_task(self._stop())
+        try:
+            await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*waiting, stopping):
+                task.cancel()
+            await asyncio.gather(*waiting, stopping, return_exceptions=True)
+
+    async def _stop(self) -> None:
+        """Until it was heard: with the channel away, the tail's own loop opens a new one."""
+        while True:
             await self._up.wait()
-            try:
-                await self._need_shell().run(self._probe(f'stop --spool "$HOME/{self._folder}/spool"'), timeout_s=10)
-            except ShellError:
-                self._up.clear()  # the tail's own loop opens a new channel
-                continue
-            return
+            if await self._ask_to_stop(10.0):
+                return
+            self._up.clear()
+
+    async def _ask_to_stop(self, limit_s: float) -> bool:
+        with contextlib.suppress(ShellError):
+            await self._need_shell().run(self._probe(f'stop --spool "$HOME/{self._folder}/spool"'), timeout_s=limit_s)
+            return True
+        return False
 
     async def _clean_up(self) -> None:
-        try:
+        with contextlib.suppress(ShellError):  # else the prober removes old spools at its next start
             await self._need_shell().run(f'rm -rf "$HOME/{self._folder}"', timeout_s=5)
-        except ShellError:
-            return  # the prober removes old spools at its next start
 
     async def _keep_tailing(self, watch: SpoolWatch) -> None:
         """Tail until the end record; open a new channel whenever the present one falls silent."""
-        lost_ns, detail = 0, ""
         try:
-            while not watch.ended.is_set():
-                try:
-                    if self._shell is None:
-                        self._shell, attempts = await self._reconnect()
-                        away_s = (self._clock_ns() - lost_ns) / 1e9
-                        detail = f"re-opened after {away_s:.1f} s, {attempts} attempts"
-                    await self._tail(self._shell, watch, detail)
-                except (ShellError, FrameError, OSError, TimeoutError) as error:
-                    self._up.clear()
-                    lost_ns = lost_ns if self._shell is None else self._clock_ns()
-                    if self._shell is not None:
-                        why = str(error) or "silent for too long"
-                        self._journal.write(ChannelChanged(self.name, ChannelState.LOST, why[:300]))
-                        self._shell.abort()
-                        self._shell = None
+            await self._tail_again_and_again(watch)
         except SpoolError as error:
-            watch.fail(str(error))
+            watch.fail(str(error).removeprefix(f"{self.name}: "))
+        except Exception as error:  # the journal cannot be written, or a defect: whoever waits must hear of it
+            watch.fail(f"{type(error).__name__}: {error}")
+            raise
+        if watch.failure:
+            self._journal.write(
+                Notice(Level.ERROR, f"{self.name}: {watch.failure}: nothing more is measured from there")
+            )
         self._journal.write(ChannelChanged(self.name, ChannelState.CLOSED, watch.failure))
 
-    async def _reconnect(self) -> tuple[Shell, int]:
-        """A new channel as soon as there can be one.
+    async def _tail_again_and_again(self, watch: SpoolWatch) -> None:
+        lost_ns, detail, retry = 0, "", RETRY
+        while not watch.ended.is_set():
+            had = watch.reader.offset
+            try:
+                if self._shell is None:
+                    self._shell, attempts = await reconnect(self._connect, self._warn)
+                    detail = f"re-opened after {(self._clock_ns() - lost_ns) / 1e9:.1f} s, {attempts} attempts"
+                await self._tail(self._shell, watch, detail)
+            except (ShellError, FrameError, OSError, TimeoutError) as error:
+                self._up.clear()
+                lost_ns = self._clock_ns()
+                why = str(error) or "silent for too long"
+                self._journal.write(ChannelChanged(self.name, ChannelState.LOST, why[:300]))
+                if self._shell is not None:
+                    self._shell.abort()
+                    self._shell = None
+                if watch.reader.offset > had:
+                    retry = RETRY
+                else:  # a channel that opened and brought nothing: do not spin
+                    await asyncio.sleep(retry.pause_s)
+                    retry = retry.longer()
 
-        A login may hang on a path that broke again under it, so another one is begun beside it after a while.
-        """
-        logins: set[asyncio.Task[tuple[Shell, int]]] = set()
-        begun = 0
-        try:
-            while True:
-                if len(logins) < LOGINS_AT_ONCE:
-                    logins.add(asyncio.create_task(self._connect(RECONNECT_LIMIT_S)))
-                    begun += 1
-                done, logins = await asyncio.wait(logins, timeout=NEXT_LOGIN_S, return_when=asyncio.FIRST_COMPLETED)
-                good = [task.result() for task in done if task.exception() is None]
-                for shell, _ in good[1:]:
-                    shell.abort()
-                if good:
-                    return good[0][0], good[0][1] + begun - 1
-                if done:  # refused at once: do not spin
-                    await asyncio.sleep(PAUSE_S)
-        finally:
-            for task in logins:
-                task.cancel()
-            for result in await asyncio.gather(*logins, return_exceptions=True):
-                if not isinstance(result, BaseException):
-                    result[0].abort()
+    def _warn(self, text: str) -> None:
+        self._journal.write(Notice(Level.WARN, f"{self.name} cannot be reached again: {text}"))
 
     async def _tail(self, shell: Shell, watch: SpoolWatch, detail: str) -> None:
         command = self._probe(f'tail --spool "$HOME/{self._folder}/spool" --offset {watch.reader.offset}')
@@ -237,31 +247,4 @@ class VantageAgent:
             pipe.abort()
 
 
-def _json(text: str) -> dict[str, object]:
-    try:
-        value = json.loads(text.strip().splitlines()[-1][:4096]) if text.strip() else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _int(answer: dict[str, object], key: str) -> int:
-    value = answer.get(key)
-    return value if isinstance(value, int) and 0 <= value < 1 << 63 else 0
-
-
-def _facts(name: str, out: str) -> Facts:
-    answer = _json(out)
-    if "python" not in answer:
-        raise ShellError(f"{name}: the probe program's check gave no answer")
-    return Facts(
-        str(answer["python"])[:40],
-        answer.get("packet_socket") is True,
-        answer.get("raw_socket") is True,
-        str(answer.get("user", ""))[:64],
-    )
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1][:300] if lines else "no message"
+__all__ = ["NOT_REACHED", "Connect", "Facts", "VantageAgent"]

@@ -28,6 +28,11 @@ class ProbePlan:
         """The lane numbers that may appear in the spool."""
         return [lane.id for lane in self.lanes]
 
+    @property
+    def records_per_s(self) -> float:
+        """How many verdicts fall each second, and the clock record."""
+        return sum(SECOND_NS / lane.interval_ns for lane in self.lanes) + 1
+
     def to_json(self) -> str:
         """The plan file (probes/FORMAT.md)."""
         lanes = []

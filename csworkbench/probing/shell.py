@@ -32,7 +32,7 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 async def read_bounded(reader: Reader) -> str:
-    """All output up to its end. Raises ShellError beyond OUTPUT_LIMIT: who talks without end must not fill our memory."""
+    """All output. Raises ShellError beyond OUTPUT_LIMIT: who talks without end must not fill our memory."""
     data = b""
     while more := await reader.read(OUTPUT_LIMIT):
         data += more
@@ -135,7 +135,7 @@ class ExecShell:
 
     async def _communicate(self, script: str, data: bytes | None, timeout_s: float) -> Completed:
         process = await self._start(script, asyncio.subprocess.PIPE)
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - opened with PIPE
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - opened with PIPE
         try:
             async with asyncio.timeout(timeout_s):
                 out, err, _ = await asyncio.gather(

@@ -28,7 +28,7 @@ class SpoolReader:
     """Turns spool bytes, in order and cut anywhere, into events. `vantage` and `lanes` say what may appear.
 
     `offset` is where to go on after a lost channel: it only counts whole records. Raises SpoolError on a spool that is
-    not ours; records for lanes that the vantage was not given are counted and dropped.
+    not ours; records for lanes that the vantage was not given are counted and dropped. `taken` counts all records.
     """
 
     vantage: str
@@ -38,8 +38,8 @@ class SpoolReader:
     records: int = 0
     gaps: int = 0
     strange: int = 0
+    taken: int = 0
     ended: str = ""
-    promised: int | None = None
     _rest: bytes = b""
 
     def feed(self, offset: int, data: bytes) -> list[Body]:
@@ -72,6 +72,7 @@ class SpoolReader:
         others: list[Body] = []
         for record in RECORD.iter_unpack(data):
             number, lane, kind, outcome, reason, _flags, detail, seq, intended, sent, received, value, aux = record
+            self.taken += 1
             self.gaps += max(number - self.records, 0)
             self.records = number + 1
             if kind in (SAMPLE, LATE, SECOND_OWNER) and (lane not in self.lanes or outcome > 2):
@@ -94,7 +95,6 @@ class SpoolReader:
                 others.append(SecondOwner(lane, seq, _fit(received), value & 0xFFFF_FFFF_FFFF))
             elif kind == END:
                 self.ended = END_REASONS.get(reason, "the prober failed")
-                self.promised = number + 1
             else:
                 self.strange += 1
         bodies: list[Body] = [SamplesArrived(lane, tuple(rows)) for lane, rows in samples.items()]

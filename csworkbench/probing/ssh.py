@@ -18,6 +18,7 @@ HANDSHAKES_PER_SERVER = 8  # OpenSSH's MaxStartups 10:30:100 begins to refuse ab
 HANDSHAKES_IN_ALL = 64
 LOGIN_TIMEOUT_S = 15.0
 LOGIN_ALONE_S = 2.0  # a handshake that takes longer may hang on a path that broke again: let another one begin
+SSH_PORT = 22
 OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
 
 
@@ -150,7 +151,7 @@ class _KeepsNewKeys(asyncssh.SSHClient):
 
 
 def _entry(host: str, port: int) -> str:
-    return host if port == asyncssh.DEFAULT_PORT else f"[{host}]:{port}"
+    return host if port == SSH_PORT else f"[{host}]:{port}"
 
 
 def _has_key(known_hosts: Path, host: str, port: int) -> bool:
@@ -207,7 +208,7 @@ class SshRoute:
                 case asyncssh.PermissionDenied():
                     text = "login refused; check `user` and `key` of the scenario's tenants"
                     raise LoginRefused(f"{where}: {text}") from None
-                case asyncssh.Error() | OSError() | ValueError():  # ValueError: a key or a known_hosts file we cannot read
+                case asyncssh.Error() | OSError() | ValueError():  # ValueError: an unreadable key or known_hosts
                     raise ShellError(f"{where}: {_said(error)}") from None
             raise
         return connection

@@ -10,20 +10,30 @@ from csworkbench.model.protocols import Journal
 
 from .frames import Data, Echo, Ended, Frame, FrameParser, Heartbeat
 from .shell import Pipe, ShellError
-from .spool import HEADER, SpoolReader
+from .spool import HEADER, SpoolError, SpoolReader
 
 ECHO_EVERY_S = 1.0
 FIRST_ECHOES = 8  # one right after the other, so that the first samples can be placed at once
 SILENCE_S = 1.6  # the tail says something each 0.5 s; three times nothing is a lost channel
+FIRST_WORD_S = 5.0  # until the first one: its Python has to start, perhaps on a busy machine
 FLUSH_EVERY_S = 0.2
+REFUSALS = 5  # tails in a row that find no spool, until we believe it
+FLOOD = 3  # times as many records as the plan gives: verdicts, late answers and second owners
+FLOOD_SLACK_S = 30.0
 
 
 @dataclass(slots=True)
 class SpoolWatch:
-    """What is known of a vantage's spool, over all channels. `size` is in bytes, as the last heartbeat said."""
+    """What is known of a vantage's spool, over all channels. `size` is in bytes, as the last heartbeat said.
+
+    `records_per_s` is what the plan lets an honest prober write; `since_ns` is when it began, recorder's clock.
+    """
 
     vantage: str
     reader: SpoolReader
+    records_per_s: float
+    since_ns: int
+    refusals: int = 0
     size: int = 0
     alive: bool = True
     failure: str = ""
@@ -34,6 +44,12 @@ class SpoolWatch:
         """Nothing more will come."""
         self.failure = why
         self.ended.set()
+
+    def check_flood(self, now_ns: int) -> None:
+        """Raise SpoolError when more has come than there can be: it would fill the disk and the memory of this host."""
+        may_s = (now_ns - self.since_ns) / 1e9 + FLOOD_SLACK_S
+        if self.reader.taken > FLOOD * self.records_per_s * may_s:
+            raise SpoolError(f"{self.vantage}: its spool holds more records than its plan allows")
 
 
 class TailSession:
@@ -53,23 +69,23 @@ class TailSession:
         await self._ask()
         echo_due = loop.time() + ECHO_EVERY_S
         read = asyncio.create_task(self._pipe.read())
-        heard = loop.time()
+        heard, patience_s = loop.time(), FIRST_WORD_S
         try:
             while not self._watch.ended.is_set():
-                wait_s = min(echo_due, heard + SILENCE_S, self._flush_due(loop.time())) - loop.time()
+                wait_s = min(echo_due, heard + patience_s, self._flush_due(loop.time())) - loop.time()
                 await asyncio.wait({read}, timeout=max(wait_s, 0.0))
                 now = loop.time()
                 if read.done():
                     data = read.result()
                     if not data:
                         raise ShellError("the channel was closed")
-                    heard = now
+                    heard, patience_s = now, SILENCE_S
                     received_ns = self._clock_ns()
                     for frame in self._parser.feed(data):
                         on_open()
                         await self._take(frame, received_ns)
                     read = asyncio.create_task(self._pipe.read())
-                elif now >= heard + SILENCE_S:
+                elif now >= heard + patience_s:
                     raise TimeoutError
                 if now >= echo_due:
                     echo_due = now + ECHO_EVERY_S
@@ -92,6 +108,8 @@ class TailSession:
             case Data(offset, data):
                 for body in watch.reader.feed(offset, data):
                     self._hold(body)
+                watch.check_flood(received_ns)
+                watch.refusals = 0
                 watch.size = max(watch.size, offset + len(data))
                 if watch.reader.ended:
                     self._flush()
@@ -108,6 +126,9 @@ class TailSession:
                     self._flush()
                     watch.fail("the prober was gone")
             case Ended(text):
+                watch.refusals += 1
+                if watch.refusals >= REFUSALS:
+                    raise SpoolError(f"its spool cannot be read: {text}")
                 raise ShellError(text)
 
     def _hold(self, body: Body) -> None:

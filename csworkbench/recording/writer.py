@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing a run's history."""
 
-import contextlib
 import json
 import sqlite3
 import time
@@ -71,10 +70,13 @@ class RunFileWriter:
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it: one file to copy, readable from a read-only place.
 
-        While somebody else has it open it stays in WAL mode.
+        While somebody else has it open, or on a full disk, it stays in WAL mode.
         """
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.execute("PRAGMA busy_timeout=0")
-        with contextlib.suppress(sqlite3.OperationalError):
+        try:
+            self._db.execute("PRAGMA busy_timeout=0")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.execute("PRAGMA journal_mode=DELETE")
-        self._db.close()
+        except sqlite3.OperationalError:
+            return  # somebody reads it, or the disk is full: everything is in the file and its log
+        finally:
+            self._db.close()

@@ -12,6 +12,7 @@ import pwd
 import shlex
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.support import LAB, REPOSITORY
@@ -29,10 +30,13 @@ def identity() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def lab_prefix(home: Path, wrapper: str = "") -> tuple[str, ...]:
-    """The words that run `csworkbench lab` as an ordinary user with that home; `wrapper`: shell words before it."""
+def lab_prefix(home: Path, wrapper: str = "", words: Sequence[str] = LAB[1:]) -> tuple[str, ...]:
+    """The words that run `csworkbench lab` as an ordinary user with that home; `wrapper`: shell words before it.
+
+    `words`: what else to give the interpreter.
+    """
     if os.geteuid() != 0:
-        return ("sh", "-c", f'exec {wrapper} {shlex.join(LAB)} "$@"', "lab")
+        return ("sh", "-c", f'exec {wrapper} {shlex.join([sys.executable, *words])} "$@"', "lab")
     uid, gid = identity()
     python = f"{_STAGE}/python/bin/{Path(sys.executable).resolve().name}"
     places = {"python": sys.base_prefix, "packages": sysconfig.get_paths()["purelib"], "repository": str(REPOSITORY)}
@@ -41,8 +45,9 @@ def lab_prefix(home: Path, wrapper: str = "") -> tuple[str, ...]:
         steps.append(f"mkdir {_STAGE}/{name} && mount --bind {shlex.quote(source)} {_STAGE}/{name}")
     drop = f"setpriv --reuid {uid} --regid {gid} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs"
     variables = f"HOME={shlex.quote(str(home))} PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1"
-    search = f"PYTHONPATH={_STAGE}/repository:{_STAGE}/packages"
-    steps.append(f'exec {drop} {wrapper} env -i {variables} {search} {python} -c {shlex.quote(LAB[2])} "$@"')
+    # The interpreter's own libpython, where it has one: the machine's may be of another release.
+    search = f"PYTHONPATH={_STAGE}/repository:{_STAGE}/packages LD_LIBRARY_PATH={_STAGE}/python/lib"
+    steps.append(f'exec {drop} {wrapper} env -i {variables} {search} {python} {shlex.join(words)} "$@"')
     return ("unshare", "-m", "sh", "-c", " && ".join(steps), "lab")
 
 

@@ -83,7 +83,8 @@ async def test_whole_life(shells: list[ExecShell], tmp_path: Path) -> None:
     facts = await agent.prepare()
     assert facts.raw_socket
     plan = ProbePlan(secrets.token_hex(16), 60.0, LANES)
-    await agent.start(plan)
+    await agent.launch(plan)
+    agent.follow()
     await journal.until(lambda: len(journal.samples(3)) >= 10)
     assert agent.sampling
     shells[-1].abort()  # the channel goes; the prober does not notice
@@ -114,7 +115,8 @@ async def test_a_prober_that_was_killed_is_told_as_such(shells: list[ExecShell],
     journal = Memory()
     agent = agent_for(shells, tmp_path, journal)
     await agent.prepare()
-    await agent.start(ProbePlan(secrets.token_hex(16), 60.0, LANES))
+    await agent.launch(ProbePlan(secrets.token_hex(16), 60.0, LANES))
+    agent.follow()
     await journal.until(lambda: len(journal.samples(3)) >= 5)
     started = next(b for b in journal.bodies if isinstance(b, ev.ProberStarted))
     os.kill(started.pid, 9)
@@ -136,7 +138,7 @@ async def test_a_plan_that_cannot_be_is_one_clear_line(shells: list[ExecShell], 
     await agent.prepare()
     bad = Lane(0, Service.EGRESS, Prober.ICMP, "here", "not an address", 20_000_000, 300_000_000, flow="new")
     with pytest.raises(ShellError, match=r"^here: the prober did not start: [^\n]+$"):
-        await agent.start(ProbePlan(secrets.token_hex(16), 60.0, (bad,)))
+        await agent.launch(ProbePlan(secrets.token_hex(16), 60.0, (bad,)))
     await agent.close()
 
 

@@ -24,6 +24,7 @@ def test_scapy_is_packed_but_not_imported() -> None:
 def test_the_bundle_runs_by_itself(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(build_bundle().archive)) as tar:
         tar.extractall(tmp_path, filter="data")
+    (tmp_path / "home").mkdir()
     env = {"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin:/usr/sbin"}
     done = subprocess.run(
         [sys.executable, "-S", "-m", "csw_probe", "check"], env=env, capture_output=True, text=True, check=True
@@ -32,4 +33,5 @@ def test_the_bundle_runs_by_itself(tmp_path: Path) -> None:
     code = "import csw_probe.packets, scapy; print(scapy.__file__)"
     done = subprocess.run([sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(str(tmp_path))
-    assert not (tmp_path / "home").exists()
+    assert list((tmp_path / "home").iterdir()) == []
+    assert not Path("/nonexistent").exists()
