@@ -161,7 +161,7 @@ def _watcher(client: Client, before: Inventory, journal: Journal) -> Callable[[]
     async def watch() -> None:
         nonlocal shown
         try:
-            routers = await read_routers(client, before.network.id)
+            routers = await read_routers(client, before.network.id, before.network.project_id or None)
         except CloudStackError:
             return
         if routers != shown.routers:

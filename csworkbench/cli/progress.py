@@ -44,8 +44,8 @@ class Printer:
             self._thread.join(LAST_LINES_S)
 
     def _print(self) -> None:
-        while (line := self._lines.get()) is not None:
-            with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the run goes on
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the run goes on
+            while (line := self._lines.get()) is not None:
                 _write(line)
 
 
@@ -128,6 +128,6 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of li
             routers = ", ".join(f"{r.name} {r.state}" for r in inventory.routers)
             return f"network {inventory.network.name}: {len(inventory.vms)} VMs, routers: {routers or 'none'}"
         case ev.VerdictReached(verdict, over_budget, reasons):
-            return f"verdict: {' · '.join([verdict + (', over budget' if over_budget else ''), *reasons])}"
+            return f"verdict: {' · '.join([verdict + (' over budget' if over_budget else ''), *reasons])}"
         case _:
             return ""

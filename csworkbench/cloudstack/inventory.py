@@ -69,6 +69,8 @@ def to_network(row: Row) -> Network:
         gateway=string(row.get("gateway"), 64),
         restart_required=flag(row.get("restartrequired")),
         redundant=flag(row.get("redundantrouter")),
+        project_id=string(row.get("projectid"), 64),
+        vpc_id=string(row.get("vpcid"), 64),
     )
 
 

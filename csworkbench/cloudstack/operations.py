@@ -18,7 +18,6 @@ from .events import EventFeed
 from .family import Family, parse_created
 from .inventory import read_routers
 from .jobs import JobResult, follow_job
-from .networks import find_network
 from .plan import COMMAND, ServerManner, manner, planned, restart_params
 from .text import one_line
 from .transport import Reply
@@ -41,14 +40,13 @@ class RestartNetwork:
         *,
         capabilities: Capabilities,
         how: ServerManner,
-        project: str | None = None,
     ) -> None:
         self.result: JobResult | None = None
         self._client = client
         self._inventory = inventory
         self._restart = restart
         self._how = how
-        self._project = project
+        self._project = inventory.network.project_id or None
         self._params = restart_params(capabilities, inventory.network.id, restart)
 
     @classmethod
@@ -59,10 +57,8 @@ class RestartNetwork:
             raise Unsupported(
                 COMMAND, "this key may not call it", hint="Use the key of the network's owner or an admin."
             )
-        row = await find_network(client, inventory.network.id)
-        how = manner(capabilities, await _rolling_setting(client, capabilities), bool(row.get("vpcid")))
-        project = string(row.get("projectid"), 64) or None
-        return cls(client, inventory, restart, capabilities=capabilities, how=how, project=project)
+        how = manner(capabilities, await _rolling_setting(client, capabilities), bool(inventory.network.vpc_id))
+        return cls(client, inventory, restart, capabilities=capabilities, how=how)
 
     @property
     def title(self) -> str:

@@ -21,7 +21,7 @@ from csworkbench.model.event import (
 from csworkbench.model.protocols import StepFailed
 from csworkbench.model.scenario import Scenario
 from csworkbench.model.state import RunState, apply
-from csworkbench.probing.agent import NOT_REACHED
+from csworkbench.probing.agent import CUT_SHORT, NOT_REACHED
 from csworkbench.recording.writer import RunFileWriter
 
 from .prepared import NotPrepared, Prepare, Prepared, Proof, keep_watching
@@ -154,7 +154,7 @@ class Engine:
         lost = vantages.lost
         self._enter(Phase.COLLECT)
         collected = await vantages.collect(COLLECT_LIMIT_S)
-        lost |= {c.vantage: "it could not be reached at the end" for c in collected if c.ended == NOT_REACHED}
+        lost |= {c.vantage: c.ended for c in collected if c.ended in (NOT_REACHED, CUT_SHORT)}
         if prepared.operation is not None and prepared.verify is not None:
             proof = await self._verify(prepared)
         missing = sum(c.missing for c in collected)
@@ -163,7 +163,7 @@ class Engine:
         )
         self._analysis.finish()
         services = self._analysis.services()
-        told = [f"{name} was not measured to the end: {why}" for name, why in sorted(lost.items())]
+        told = [f"{name} was not measured to the end ({why})" for name, why in sorted(lost.items())]
         if stopped:
             told.append("stopped by the operator before the confirm window was over")
         return decide(

@@ -61,6 +61,10 @@ class VantageSet:
         usable = _with_sentinel([vantage for vantage, facts in prepared if facts is not None])
         if not usable:
             raise NotPrepared("not measurable: no vantage could be reached", 4)
+        asked = [vantage for vantage in wanted if vantage.kind is VantageKind.TENANT]
+        if asked and not any(vantage.kind is VantageKind.TENANT for vantage in usable):
+            # Leaving out some is what `refused: skip` says; without any, egress would go unmeasured unnoticed.
+            raise NotPrepared(f"not measurable: none of {len(asked)} tenants could be reached", 4)
         raw = {vantage.name for vantage, facts in prepared if facts is not None and facts.raw_socket}
         lanes = self._lanes(usable, raw)
         if not lanes:

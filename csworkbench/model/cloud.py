@@ -25,7 +25,7 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A guest network."""
+    """A guest network. `project_id` and `vpc_id` are empty where it belongs to none."""
 
     id: str
     name: str
@@ -35,6 +35,8 @@ class Network:
     gateway: str = ""
     restart_required: bool = False
     redundant: bool = False
+    project_id: str = ""
+    vpc_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from .tail import SpoolWatch, TailSession
 
 HOME = ".cache/csworkbench"
 NOT_REACHED = "not reached"
+CUT_SHORT = "collecting was cut short"
 LAUNCH_LIMIT_S = 5.0  # how long a launch that nobody wants any more may take, so that its prober can be stopped
 
 
@@ -100,15 +101,16 @@ class VantageAgent:
             collected = SpoolCollected(self.name, 0, 0, "never started")
             self._journal.write(collected)
             return collected
-        if self.lost and not watch.reader.ended:  # it may run all the same: its spool made no sense
-            await self._ask_to_stop(5.0)
-        await self._read_to_the_end(watch, limit_s, hurry or asyncio.Event())
+        hurry, asked_ns = hurry or asyncio.Event(), self._clock_ns()
+        await self._read_to_the_end(watch, limit_s, hurry)
         reader = watch.reader
         missing = reader.gaps
         if not reader.ended:
             unread = max(watch.size - max(reader.offset, HEADER.size), 0) // RECORD.size
-            missing += max(unread, 1)  # its end record, at least
-        collected = SpoolCollected(self.name, reader.records, missing, reader.ended or watch.failure or NOT_REACHED)
+            unseen = 0 if watch.failure else watch.due(asked_ns) - reader.taken  # it went on, and nobody knows how far
+            missing += max(unread, unseen, 1)  # its end record, at least
+        ended = reader.ended or watch.failure or (CUT_SHORT if hurry.is_set() else NOT_REACHED)
+        collected = SpoolCollected(self.name, reader.records, missing, ended)
         self._journal.write(collected)
         if missing == 0:
             await self._clean_up()
@@ -173,6 +175,8 @@ class VantageAgent:
         stopping = asyncio.create_task(self._stop())
         try:
             await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+            if not (watch.reader.ended or stopping.done()):
+                await self._ask_to_stop(2.0)  # a last time: it would go on for hours
         finally:
             for task in (*waiting, stopping):
                 task.cancel()
@@ -247,4 +251,4 @@ class VantageAgent:
             pipe.abort()
 
 
-__all__ = ["NOT_REACHED", "Connect", "Facts", "VantageAgent"]
+__all__ = ["CUT_SHORT", "NOT_REACHED", "Connect", "Facts", "VantageAgent"]

@@ -3,6 +3,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -114,8 +116,7 @@ class ExecShell:
     def abort(self) -> None:
         """See Shell."""
         for process in self._processes:
-            if process.returncode is None:
-                process.kill()
+            _kill(process)
 
     async def close(self) -> None:
         """See Shell."""
@@ -145,9 +146,15 @@ class ExecShell:
         except TimeoutError:
             raise ShellError(f"no end after {timeout_s:.0f} s: {script[:80]}") from None
         finally:
-            if process.returncode is None:
-                process.kill()
+            _kill(process)
         return Completed(status, out, err)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Not with its own method: that one may reap the process, and asyncio then complains that it is gone."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
@@ -177,5 +184,4 @@ class ExecPipe:
 
     def abort(self) -> None:
         """See Pipe."""
-        if self._process.returncode is None:
-            self._process.kill()
+        _kill(self._process)

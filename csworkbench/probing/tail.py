@@ -9,7 +9,7 @@ from csworkbench.model.event import Body, ClockEcho, SamplesArrived
 from csworkbench.model.protocols import Journal
 
 from .frames import Data, Echo, Ended, Frame, FrameParser, Heartbeat
-from .shell import Pipe, ShellError
+from .shell import Pipe, ShellError, one_line
 from .spool import HEADER, SpoolError, SpoolReader
 
 ECHO_EVERY_S = 1.0
@@ -44,6 +44,10 @@ class SpoolWatch:
         """Nothing more will come."""
         self.failure = why
         self.ended.set()
+
+    def due(self, now_ns: int) -> int:
+        """About how many records there must be by now."""
+        return int((now_ns - self.since_ns) / 1e9 * self.records_per_s)
 
     def check_flood(self, now_ns: int) -> None:
         """Raise SpoolError when more has come than there can be: it would fill the disk and the memory of this host."""
@@ -128,8 +132,8 @@ class TailSession:
             case Ended(text):
                 watch.refusals += 1
                 if watch.refusals >= REFUSALS:
-                    raise SpoolError(f"its spool cannot be read: {text}")
-                raise ShellError(text)
+                    raise SpoolError(f"its spool cannot be read: {one_line(text)}")
+                raise ShellError(one_line(text))
 
     def _hold(self, body: Body) -> None:
         """Samples are held back a little so that a busy run writes fewer, larger batches."""

@@ -75,6 +75,15 @@ def test_a_tenant_that_refuses_ssh(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
+def test_without_any_tenant_nothing_is_restarted(tmp_path: Path) -> None:
+    with lab("--vms", "1"):
+        assert csworkbench("lab", "fault", "ssh-off").returncode == 0
+        done = csworkbench("run", str(scenario(tmp_path)), "--yes")
+    assert done.returncode == 4
+    assert "none of 1 tenants" in last_error(done.stderr)
+    assert "restartNetwork" not in done.stderr
+
+
 def test_runs_that_are_not_there(tmp_path: Path) -> None:
     for words in (["show", "nothing"], ["export", "nothing", "--to", str(tmp_path)]):
         done = csworkbench(*words)

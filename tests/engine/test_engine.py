@@ -2,6 +2,8 @@
 """Whole runs on loopback with real probes: phases, verdicts, exit codes, interruptions."""
 
 import asyncio
+import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +144,7 @@ async def test_a_second_stop_ends_it_and_says_what_is_unknown(tmp_path: Path) ->
     assert await task == 1
     assert run.engine.state.verdict is not None
     assert any("unknown" in reason for reason in run.engine.state.verdict.reasons)
+    assert run.engine.state.verdict.verdict is Verdict.FAILED  # nobody can say that it recovered
 
 
 async def test_measuring_only(tmp_path: Path) -> None:
@@ -166,6 +169,90 @@ async def test_what_cannot_be_prepared_ends_with_its_code(tmp_path: Path, code: 
     closed = engine.state.closed
     assert isinstance(closed, ev.RunClosed)
     assert closed.exit_code == code
+
+
+async def test_a_stop_while_settling_ends_it_and_says_so(tmp_path: Path) -> None:
+    """Nothing runs in CloudStack any more, so the first stop is enough."""
+    slow = Phases(warmup=0.1, baseline=1.0, confirm=60.0, settle_limit=120.0)
+    run = await loopback(tmp_path, given=scenario(phases=slow), operation=lambda sshd: Outage(sshd, seconds=0.1))
+    task = asyncio.create_task(run.engine.run())
+    await until(run, lambda: run.engine.state.phase is Phase.SETTLE)
+    await asyncio.sleep(1.5)  # the listener is back: nothing is open
+    run.engine.interrupt("SIGINT")
+    async with asyncio.timeout(15):
+        assert await task == 0
+    state = run.engine.state
+    assert state.verdict is not None
+    assert state.verdict.verdict is Verdict.RESTARTED
+    assert "stopped by the operator before the confirm window was over" in state.verdict.reasons
+    assert not any("cannot be recalled" in n.text for _, n in state.notices)
+    assert state.missing_records == 0
+
+
+async def test_an_operation_that_breaks_off_is_a_failure_and_no_crash(tmp_path: Path) -> None:
+    class Defect(Outage):
+        async def run(self, journal: Journal) -> None:
+            raise KeyError("jobid")
+
+    run = await loopback(tmp_path, operation=Defect)
+    assert await run.engine.run() == 1
+    state = run.engine.state
+    assert state.verdict is not None
+    assert state.verdict.verdict is Verdict.FAILED_AND_RECOVERED
+    assert state.verdict.reasons[0] == "restartNetwork cleanup=true broke off: KeyError: 'jobid'"
+    assert Phase.SETTLE in [p for p, _, _ in state.phases]
+    assert run.closed == [True]
+
+
+async def test_a_prober_that_dies_makes_the_run_not_measurable(tmp_path: Path) -> None:
+    short = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=3.0)
+    run = await loopback(tmp_path, given=scenario(phases=short), operation=lambda sshd: Outage(sshd, seconds=0.1))
+    task = asyncio.create_task(run.engine.run())
+    await until(run, lambda: run.engine.state.phase is Phase.CHANGE)
+    started = run.engine.state.vantages["outside"].started
+    assert started is not None
+    os.kill(started.pid, 9)
+    assert await task == 4
+    state = run.engine.state
+    assert state.missing_records == 1
+    assert state.verdict is not None
+    assert state.verdict.verdict is Verdict.NOT_MEASURABLE
+    assert "outside was not measured to the end (the prober was gone)" in state.verdict.reasons
+
+
+async def test_a_prober_that_dies_before_the_change_blocks_it(tmp_path: Path) -> None:
+    run = await loopback(tmp_path)
+    task = asyncio.create_task(run.engine.run())
+    await until(run, lambda: run.engine.state.phase is Phase.BASELINE)
+    started = run.engine.state.vantages["outside"].started
+    assert started is not None
+    os.kill(started.pid, 9)
+    assert await task == 4
+    assert run.sshd.closed_ns == []
+
+
+async def test_a_run_that_cannot_be_recorded_ends_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in the middle of the baseline: found by the tail, heard of by the engine."""
+    run = await loopback(tmp_path)
+    task = asyncio.create_task(run.engine.run())
+    await until(run, lambda: run.engine.state.phase is Phase.BASELINE)
+    started = run.engine.state.vantages["outside"].started
+    assert started is not None
+
+    def full(_body: ev.Body) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(run.writer, "write", full)
+    async with asyncio.timeout(15):
+        with pytest.raises(sqlite3.OperationalError):
+            await task
+    assert run.closed == [True]
+    assert run.sshd.closed_ns == []
+    async with asyncio.timeout(5):
+        while Path(f"/proc/{started.pid}/exe").exists():  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.02)
 
 
 async def test_sshd_model_is_really_gone_while_down() -> None:

@@ -45,3 +45,26 @@ def test_verdicts(
 ) -> None:
     reached = decide(services, budget, failure=failure, proof=proof)
     assert (reached.verdict, exit_code(reached)) == (verdict, code)
+
+
+@pytest.mark.parametrize(
+    ("services", "failure", "proof", "lost", "verdict", "code"),
+    [
+        ([report()], None, SOUND, (), Verdict.OPEN, 1),
+        ([report()], None, SOUND, ("vm01 was lost",), Verdict.NOT_MEASURABLE, 4),
+        ([report(is_open=True)], None, SOUND, ("vm01 was lost",), Verdict.OPEN, 1),
+        ([report()], "how it ends is unknown", None, (), Verdict.FAILED, 1),
+    ],
+)
+def test_nobody_saw_it_recover(
+    services: list[ServiceReport],
+    failure: str | None,
+    proof: Proof | None,
+    lost: tuple[str, ...],
+    verdict: Verdict,
+    code: int,
+) -> None:
+    """The settle limit has passed without all lanes ok: that is never `restarted`, nor `recovered`."""
+    reached = decide(services, {}, failure=failure, proof=proof, settled=False, lost=lost)
+    assert (reached.verdict, exit_code(reached)) == (verdict, code)
+    assert set(lost) <= set(reached.reasons)

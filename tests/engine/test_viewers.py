@@ -3,13 +3,16 @@
 
 import asyncio
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from csworkbench.engine import server as server_module
 from csworkbench.engine.address import short_path
 from csworkbench.engine.client import NoEngine, Viewer
-from csworkbench.engine.server import ViewerServer
+from csworkbench.engine.server import ViewerServer, _next_lines
 from csworkbench.model.event import Event, Level, Notice, SamplesArrived
 from csworkbench.model.sample import Outcome, Reason, Sample
 from csworkbench.recording.reader import RunFileReader
@@ -84,6 +87,52 @@ async def test_the_last_events_reach_the_viewers_before_the_end(run: Run) -> Non
         run.say(200)
     events = await read(viewer, 10_000)
     assert [e.seq for e in events] == list(range(3, 403))
+
+
+async def test_what_is_written_while_a_viewer_is_served_reaches_it_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that comes between the reading and its result must not be taken for sent."""
+    loop = asyncio.get_running_loop()
+    late: list[int] = []
+
+    def read_then_more(file: RunFileReader, after: int) -> tuple[bytes, int]:
+        if late:
+            time.sleep(0.2)  # so that whoever takes the rest for sent has left by then
+        found = _next_lines(file, after)
+        if after >= 2 and not late:
+            late.append(1)
+            written = threading.Event()
+            for step in (lambda: run.say(50), written.set, leaving.set):
+                loop.call_soon_threadsafe(step)
+            assert written.wait(10)
+        return found
+
+    leaving = asyncio.Event()
+    monkeypatch.setattr(server_module, "_next_lines", read_then_more)
+    run.say(1)
+    async with run.server:
+        viewer = await Viewer.attach(run.socket)
+        await leaving.wait()
+    assert len(await read(viewer, 10_000)) == 102
+
+
+async def test_who_connects_and_says_nothing_holds_up_nobody(run: Run) -> None:
+    async with run.server:
+        with short_path(run.socket) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+        await asyncio.sleep(0.05)
+        leaving = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - leaving < 2
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_number_that_no_run_file_has_lets_the_viewer_go(run: Run) -> None:
+    async with run.server:
+        viewer = await Viewer.attach(run.socket, after_seq=1 << 70)
+        assert await read(viewer, 1) == []
+        await viewer.close()
 
 
 async def read_one(viewer: Viewer, run: Run) -> None:

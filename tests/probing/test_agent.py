@@ -122,6 +122,7 @@ async def test_a_prober_that_was_killed_is_told_as_such(shells: list[ExecShell],
     os.kill(started.pid, 9)
     collected = await agent.collect(20.0)
     assert collected.ended == "the prober was gone"
+    assert collected.missing > 0  # its last record, at least: the run must not be called complete
 
 
 async def test_a_second_push_of_the_same_content_is_none(shells: list[ExecShell], tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting all vantages together: one that cannot be used, and what becomes of the others."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from csworkbench.engine.prepared import NotPrepared, Prepared
+from csworkbench.engine.vantages import VantageSet
+from csworkbench.model.event import Body, LaneAdded, VantageAdded, VantageLeftOut
+from csworkbench.model.lane import Vantage, VantageKind
+from csworkbench.model.scenario import Refused, Scenario, Tenants, Vantages
+from csworkbench.probing.shell import Completed, Pipe, Shell, ShellError
+
+from .loopback import inventory
+
+
+class Tenant:
+    """A shell that answers what is needed; implements Shell."""
+
+    def __init__(self, *, starts: bool = True, launch_s: float = 0.0) -> None:
+        self.starts, self.launch_s = starts, launch_s
+        self.said: list[str] = []
+
+    async def run(self, script: str, timeout_s: float = 30.0) -> Completed:
+        if " check" in script:
+            return Completed(0, '{"python": "3.11", "raw_socket": true}', "")
+        if "--detach" in script:
+            self.said.append("began")
+            await asyncio.sleep(self.launch_s)
+            self.said.append("runs" if self.starts else "did not start")
+            return Completed(0, '{"pid": 7}' if self.starts else '{"error": "no such interface"}', "")
+        if " stop " in script:
+            self.said.append("stopped")
+        return Completed(0, "", "")
+
+    async def put(self, data: bytes, path: str) -> None:
+        """Taken."""
+
+    async def open(self, script: str) -> Pipe:
+        raise ShellError("no tail here")
+
+    def abort(self) -> None:
+        """Nothing to drop."""
+
+    async def close(self) -> None:
+        self.said.append("closed")
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.bodies: list[Body] = []
+
+    def write(self, body: Body) -> None:
+        self.bodies.append(body)
+
+
+def vantages(tenants: dict[str, Tenant], refused: Refused) -> tuple[VantageSet, Memory]:
+    def connect_to(tenant: Tenant):  # type: ignore[no-untyped-def]
+        async def connect(_limit_s: float) -> tuple[Shell, int]:
+            return tenant, 1
+
+        return connect
+
+    journal = Memory()
+    scenario = Scenario("x", "loop-net", vantages=Vantages(tenants=Tenants(refused=refused), outside=None))
+    found = [(Vantage(name, VantageKind.TENANT, "127.0.0.1", 22, ""), connect_to(t)) for name, t in tenants.items()]
+    return VantageSet(scenario, Prepared(inventory(22), found, [], "127.0.0.1"), journal, "5a" * 16), journal
+
+
+async def test_one_that_may_not_be_missing_stops_the_others() -> None:
+    """Their probers were about to start, or ran already: none of them may go on, and nobody tails them."""
+    tenants = {"vm01": Tenant(), "vm02": Tenant(starts=False, launch_s=0.1), "vm03": Tenant(launch_s=0.3)}
+    group, journal = vantages(tenants, Refused.FAIL)
+    with pytest.raises(NotPrepared, match="vm02 cannot be used: vm02: the prober did not start: no such interface"):
+        await group.start(60.0)
+    await group.collect(1.0)
+    await group.close()
+    assert tenants["vm01"].said == ["began", "runs", "stopped", "closed"]
+    assert tenants["vm03"].said == ["began", "runs", "stopped", "closed"]
+    assert len(asyncio.all_tasks()) == 1
+    assert not any(isinstance(body, LaneAdded) for body in journal.bodies)
+
+
+async def test_a_stop_while_they_start_leaves_no_prober() -> None:
+    tenants = {"vm01": Tenant(), "vm02": Tenant(launch_s=0.3)}
+    group, _ = vantages(tenants, Refused.SKIP)
+    starting = asyncio.create_task(group.start(60.0))
+    while "began" not in tenants["vm02"].said:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await group.close()
+    assert all(tenant.said[1:] == ["runs", "stopped", "closed"] for tenant in tenants.values())
+
+
+async def test_one_that_may_be_missing_has_no_lanes(tmp_path: Path) -> None:
+    """Lanes that were announced and never probed would be silent for ever, and the baseline bad."""
+    group, journal = vantages({"vm01": Tenant(), "vm02": Tenant(starts=False)}, Refused.SKIP)
+    lanes = await group.start(60.0)
+    assert {lane.vantage for lane in lanes} == {"vm01"}
+    assert [b.vantage.name for b in journal.bodies if isinstance(b, VantageAdded)] == ["vm01"]
+    assert {b.lane.vantage for b in journal.bodies if isinstance(b, LaneAdded)} == {"vm01"}
+    assert [b.name for b in journal.bodies if isinstance(b, VantageLeftOut)] == ["vm02"]
+    await group.collect(0.1)
+    await group.close()
