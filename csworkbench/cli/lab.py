@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from csworkbench.lab.cloud import Options
 
 FAILED, USAGE = 1, 2
+BREAK_PATHS = ("egress", "ingress", "all", "dns", "metadata", "balancer")
 
 
 @click.group()
@@ -228,15 +229,16 @@ def nc(state: Path, host: str, port: int) -> None:
 @click.option("--ms", required=True, type=click.IntRange(1), help="Length of the outage.")
 @click.pass_obj
 def break_path(state: Path, path: str, ms: int) -> None:
-    """Make an exactly timed outage of PATH (egress, ingress or all) and print its stamps when it is over."""
+    """Make an exactly timed outage of PATH and print its stamps when it is over.
+
+    PATH: egress, ingress, all, dns, metadata or balancer.
+    """
     import json
 
     from csworkbench.lab import client
 
-    if path in ("dns", "metadata", "balancer"):
-        _fail(f"path {path!r} is not offered yet; there are egress, ingress and all", USAGE)
-    if path not in ("egress", "ingress", "all"):
-        _fail(f"unknown path {path!r}; there are egress, ingress and all", USAGE)
+    if path not in BREAK_PATHS:
+        _fail(f"unknown path {path!r}; there are {', '.join(BREAK_PATHS)}", USAGE)
     with _one_line_errors():
         *_, last = client.ask(state, {"op": "break", "path": path, "ms": ms})
     click.echo(json.dumps(last["made"]))
@@ -254,6 +256,48 @@ def fault(state: Path, name: str | None, off: bool) -> None:
         *_, last = client.ask(state, {"op": "fault", "name": name, "off": off})
     for item in last["faults"]:
         click.echo(f"{'on ' if item['active'] else 'off'}  {item['name']:14} {item['description']}")
+
+
+@lab.group()
+def manage() -> None:
+    """What an administrator does to the management server itself; its routers run on."""
+
+
+_AWAY = click.option("--away", default=0.0, show_default=True, help="Seconds during which it does not answer.")
+
+
+def _manage(state: Path, **message: object) -> None:
+    from csworkbench.lab import client
+
+    with _one_line_errors():
+        *_, last = client.ask(state, {"op": "manage", **message})
+    click.echo(last["text"])
+
+
+@manage.command()
+@click.argument("release")
+@click.option("--code-only", is_flag=True, help="Register no new system VM template.")
+@_AWAY
+@click.pass_obj
+def upgrade(state: Path, release: str, code_only: bool, away: float) -> None:
+    """Upgrade it to RELEASE (a profile): running jobs are lost, routers stay on their old version."""
+    _manage(state, action="upgrade", release=release, code_only=code_only, away_s=away)
+
+
+@manage.command()
+@_AWAY
+@click.pass_obj
+def restart(state: Path, away: float) -> None:
+    """Restart it: running jobs and sessions are lost, settings that need a restart are read."""
+    _manage(state, action="restart", away_s=away)
+
+
+@manage.command()
+@click.option("--off", is_flag=True, help="End the maintenance.")
+@click.pass_obj
+def maintenance(state: Path, off: bool) -> None:
+    """Let it take no new jobs (from 4.21 on)."""
+    _manage(state, action="maintenance", off=off)
 
 
 @lab.command()

@@ -6,10 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from csworkbench.lab.calls_arp import announce
-from csworkbench.lab.calls_netlink import cut, flush_conntrack
+from csworkbench.lab.calls_http import metadata, passwords, website
+from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
 
 CALLS: dict[str, Callable[..., str]] = {
     "announce": announce,
     "cut": cut,
+    "cut_ports": cut_ports,
     "flush_conntrack": flush_conntrack,
+    "metadata": metadata,
+    "passwords": passwords,
+    "website": website,
 }

@@ -22,10 +22,10 @@ _SUBSYS_CTNETLINK, _SUBSYS_NFTABLES = 1, 10
 _CT_DELETE = 2
 _NEW_ELEMENT, _DELETE_ELEMENT = 12, 14
 _NESTED = 0x8000
-_AF_INET = 2
+_AF_INET, _BRIDGE = 2, 7
 
-TABLE, SET = "lab", "cut"
-"""Names of the nftables table and set that the gateway's rules look at (see `gateway.RULES`)."""
+TABLE, SET, PORT_SET = "lab", "cut", "cut_ports"
+"""Names of the nftables tables and sets that the rules of gateway and switch look at (see `fabric`)."""
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -69,18 +69,15 @@ def flush_conntrack() -> str:
     return "{}"
 
 
-def _element_batch(kind: int, addresses: list[str]) -> bytes:
-    elements = b"".join(
-        _attribute(1 | _NESTED, _attribute(1 | _NESTED, _attribute(1, socket.inet_aton(address))))
-        for address in addresses
-    )
+def _element_batch(kind: int, family: int, name: str, keys: list[bytes]) -> bytes:
+    elements = b"".join(_attribute(1 | _NESTED, _attribute(1 | _NESTED, _attribute(1, key))) for key in keys)
     body = (
-        _attribute(1, TABLE.encode() + b"\0") + _attribute(2, SET.encode() + b"\0") + _attribute(3 | _NESTED, elements)
+        _attribute(1, TABLE.encode() + b"\0") + _attribute(2, name.encode() + b"\0") + _attribute(3 | _NESTED, elements)
     )
     flags = _REQUEST | _ACK | (_CREATE_EXCLUSIVELY if kind == _NEW_ELEMENT else 0)
     return (
         _message(_BATCH_BEGIN, _REQUEST, 0, _SUBSYS_NFTABLES, sequence=1)
-        + _message(_SUBSYS_NFTABLES << 8 | kind, flags, _AF_INET, 0, body, sequence=2)
+        + _message(_SUBSYS_NFTABLES << 8 | kind, flags, family, 0, body, sequence=2)
         + _message(_BATCH_END, _REQUEST, 0, _SUBSYS_NFTABLES, sequence=3)
     )
 
@@ -98,8 +95,17 @@ def cut(addresses: list[str], length_ms: int, clock_offset_s: int) -> str:
 
     An address that is cut already makes the transaction fail as a whole (EEXIST), so overlapping outages are refused.
     """
+    return _cut(_AF_INET, SET, [socket.inet_aton(address) for address in addresses], length_ms, clock_offset_s)
+
+
+def cut_ports(ports: list[int], length_ms: int, clock_offset_s: int) -> str:
+    """The same at the switch, for these ports of the network's gateway address, both UDP and TCP."""
+    return _cut(_BRIDGE, PORT_SET, [struct.pack("!H", port) for port in ports], length_ms, clock_offset_s)
+
+
+def _cut(family: int, name: str, keys: list[bytes], length_ms: int, clock_offset_s: int) -> str:
     shift = clock_offset_s * 1_000_000_000
-    start_batch, end_batch = (_element_batch(kind, addresses) for kind in (_NEW_ELEMENT, _DELETE_ELEMENT))
+    start_batch, end_batch = (_element_batch(kind, family, name, keys) for kind in (_NEW_ELEMENT, _DELETE_ELEMENT))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     with _open() as channel:
         start = _apply(channel, start_batch)

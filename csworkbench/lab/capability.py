@@ -16,6 +16,7 @@ _PROGRAMS = {
     "iptables-restore": "iptables",
     "nft": "nftables",
     "dnsmasq": "dnsmasq-base",
+    "haproxy": "haproxy",
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",

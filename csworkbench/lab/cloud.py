@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,23 +11,25 @@ from typing import Any
 
 from csworkbench.lab import plan, records
 from csworkbench.lab.events import EventLog
-from csworkbench.lab.fabric import Daemon, Fabric
+from csworkbench.lab.fabric import Fabric
 from csworkbench.lab.faults import Faults
-from csworkbench.lab.hosts import SYSTEM_PATH, Host, LabError
+from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.orchestrator import Orchestrator, StartError
 from csworkbench.lab.profiles import PROFILES, Profile
-from csworkbench.lab.records import Router, Vm
+from csworkbench.lab.records import Router
+from csworkbench.lab.settings import Settings
 from csworkbench.lab.state import StateDirectory
-from csworkbench.lab.tenant import SshKeys
+from csworkbench.lab.tenants import Tenants
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr import Surroundings
 
 TOPOLOGIES = ("isolated",)
-BREAK_PATHS = ("egress", "ingress", "all")
-LATER_BREAK_PATHS = ("dns", "metadata", "balancer")
+_SERVICE_PORTS = {"dns": 53, "metadata": 80}
+"""Services of the router for its guests that can be cut off by their port."""
+BREAK_PATHS = ("egress", "ingress", "all", *_SERVICE_PORTS, "balancer")
 _LONGEST_BREAK_MS = 3_600_000
 
 
@@ -57,15 +58,16 @@ class Options:
 class Cloud:
     """The running cloud; made by `bring_up`."""
 
-    def __init__(self, namespaces: Namespaces, management: Management, fabric: Fabric, faults: Faults) -> None:
+    def __init__(
+        self, namespaces: Namespaces, management: Management, fabric: Fabric, faults: Faults, tenants: Tenants
+    ) -> None:
         self.namespaces = namespaces
         self.management = management
         self.fabric = fabric
         self.faults = faults
         self.truth: list[dict[str, Any]] = []
         """Every outage made so far, in the form that `lab break` prints."""
-        self._servers: dict[str, Daemon] = {}
-        self._sshd = shutil.which("sshd", path=SYSTEM_PATH) or "sshd"
+        self._tenants = tenants
 
     @classmethod
     async def bring_up(
@@ -83,20 +85,22 @@ class Cloud:
             return plan.new_router(network, next(numbers), rng)
 
         log = EventLog()
-        orchestrator = Orchestrator(profile, around, log, new_router)
+        settings = Settings(profile)
+        orchestrator = Orchestrator(settings, around, log, new_router)
         key, secret = state.api_keys()
         jobs = Jobs(lambda: records.new_id(rng), Pace(options.scale))
-        management = Management(profile, key, secret, network, fixtures, rng, log, jobs, orchestrator)
-        cloud = cls(namespaces, management, fabric, faults)
+        management = Management(settings, key, secret, network, fixtures, rng, log, jobs, orchestrator)
+        tenants = management.tenants = Tenants(fabric, network, state, lambda: next(numbers))
+        cloud = cls(namespaces, management, fabric, faults, tenants)
         progress(f"{options.vms} tenants and a router")
-        keys, _ = await asyncio.gather(
-            state.ssh_keys({rule.vm.name: rule.ip.address for rule in network.forwarding}), fabric.build()
-        )
+        keys, _ = await asyncio.gather(tenants.keys(), fabric.build())
+        network.zone_id = fixtures.zone
+        network.public_key = next(iter(keys.values())).authorized.strip()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(orchestrator.implement())  # without its waits: nobody measures a cloud's first start
                 for vm in network.vms:
-                    tasks.create_task(cloud._start_tenant(vm, keys[vm.name]))
+                    tasks.create_task(tenants.start(vm, keys[vm.name]))
         except* (LabError, StartError) as errors:
             raise LabError(str(errors.exceptions[0])) from errors
         around.pace = Pace(options.scale)
@@ -110,40 +114,45 @@ class Cloud:
             raise LabError(f"no host {name!r}; there are {', '.join(sorted(self.fabric.hosts))}") from None
 
     async def cut(self, path: str, length_ms: int) -> dict[str, Any]:
-        """An exactly timed outage of that path at the provider's router; raises LabError."""
-        if path in LATER_BREAK_PATHS:
-            raise LabError(f"path {path!r} is not offered yet; there are {', '.join(BREAK_PATHS)}")
+        """An exactly timed outage of that path at the provider's router or the guests' switch; raises LabError."""
         if path not in BREAK_PATHS:
             raise LabError(f"unknown path {path!r}; there are {', '.join(BREAK_PATHS)}")
         if not 1 <= length_ms <= _LONGEST_BREAK_MS:
             raise LabError(f"--ms must be 1 to {_LONGEST_BREAK_MS}")
-        ips = self.management.network.ips
-        addresses = [ip.address for ip in ips if path == "all" or ip.source_nat == (path == "egress")]
-        stamps = await self.host("gateway").call("cut", addresses=addresses, length_ms=length_ms, clock_offset_s=0)
+        if path in _SERVICE_PORTS:
+            switch = self.namespaces.fab
+            ports = [_SERVICE_PORTS[path]]
+            stamps = await switch.call("cut_ports", ports=ports, length_ms=length_ms, clock_offset_s=0)
+        else:
+            cut = {"addresses": self._cut_addresses(path), "length_ms": length_ms, "clock_offset_s": 0}
+            stamps = await self.host("gateway").call("cut", **cut)
         made = {"path": path, **stamps, "clock": "monotonic"}
         self.truth.append(made)
         return made
+
+    def _cut_addresses(self, path: str) -> list[str]:
+        """The public addresses of a path. With static NAT a VM leaves by its own address: that is egress then."""
+        network = self.management.network
+        match path:
+            case "all":
+                return [ip.address for ip in network.ips]
+            case "balancer" if network.balancers:
+                return sorted({rule.ip.address for rule in network.balancers})
+            case "balancer":
+                raise LabError("there is no load balancer rule")
+        outbound = [ip.address for ip in network.ips if ip.source_nat or ip.static_nat is not None]
+        return outbound if path == "egress" else [ip.address for ip in network.ips if ip.address not in outbound]
 
     async def set_fault(self, name: str, *, on: bool) -> None:
         """Switch a fault and do at once what it means for what runs. Raises LabError."""
         self.faults.change(name, on=on)
         if name == "ssh-off":
-            last = self.management.network.vms[-1].name
-            server = self._servers[last]
-            if on:
-                await server.running.kill()
-                await server.running.exited
-            elif server.running.exited.done():
-                self._servers[last] = await self.fabric.sshd(self.host(last), self._sshd)
+            await self._tenants.serve_ssh(self.management.network.vms[-1], on=not on)
 
     async def close(self) -> None:
         """End the jobs, then everything else at once."""
         await self.management.jobs.close()
         await self.namespaces.stop()
-
-    async def _start_tenant(self, vm: Vm, keys: SshKeys) -> None:
-        host = await self.fabric.tenant(vm, keys)
-        self._servers[vm.name] = await self.fabric.sshd(host, self._sshd)
 
 
 def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: object) -> dict[str, Any]:
@@ -159,6 +168,7 @@ def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: obje
         "vms": options.vms,
         "key": cloud.management.key,
         "secret": cloud.management.secret,
+        "accounts": cloud.management.accounts.listing(),
         "network": cloud.management.network.name,
         "egress_target": plan.OUTSIDE_HOST,
         "connect_socket": str(state.connect_socket),

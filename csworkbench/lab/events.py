@@ -48,6 +48,8 @@ class EventLog:
 
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT))
     alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    starts: int = 0
+    """How often the management server has started again: a thread of an earlier start writes no more events."""
 
     def find(self, identity: str) -> Event | None:
         """The event with that id."""
@@ -63,6 +65,9 @@ class EventFamily:
     account: str
     user: str
     first: Event
+    parent: str | None
+    """`parentid` of the later events: the first one's id, unless nothing was written for it."""
+    start: int
 
     def add(
         self,
@@ -74,6 +79,8 @@ class EventFamily:
         resource: tuple[str, str, str] | None = None,
     ) -> None:
         """One more event of the family, about the family's resource unless another is named."""
+        if self.start != self.log.starts:
+            return
         self.log.events.append(
             Event(
                 self.new_id(),
@@ -83,7 +90,7 @@ class EventFamily:
                 state,
                 self.account,
                 self.user,
-                self.first.id,
+                self.parent,
                 resource or self.first.resource,
             )
         )

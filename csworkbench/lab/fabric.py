@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from csworkbench.lab import plan, tenant
-from csworkbench.lab.calls_netlink import SET, TABLE
+from csworkbench.lab.calls_http import LISTENING
+from csworkbench.lab.calls_netlink import PORT_SET, SET, TABLE
 from csworkbench.lab.hostfs import Spec
 from csworkbench.lab.hosts import Host, LabError, Running
 from csworkbench.lab.launch import Namespaces
@@ -33,6 +34,20 @@ table ip {TABLE} {{
 """
 """An outage is one element in the set: no connection tracking, no rule change, one transaction."""
 
+SWITCH_RULES = f"""\
+table bridge {TABLE} {{
+  set {PORT_SET} {{ type inet_service; }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    ip daddr {plan.GUEST_GATEWAY} udp dport @{PORT_SET} drop
+    ip daddr {plan.GUEST_GATEWAY} tcp dport @{PORT_SET} drop
+    ip saddr {plan.GUEST_GATEWAY} udp sport @{PORT_SET} drop
+    ip saddr {plan.GUEST_GATEWAY} tcp sport @{PORT_SET} drop
+  }}
+}}
+"""
+"""The same for a service of the router, at the switch between the router and its guests: it outlives any router."""
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -50,6 +65,14 @@ class Daemon:
 
     running: Running
     log: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+    waiting: list[tuple[str, asyncio.Future[None]]] = field(default_factory=list)
+    """Who waits for which text on its stderr."""
+
+    def expect(self, text: str) -> asyncio.Future[None]:
+        """Resolves when it writes that; fails with LabError when it ends before."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((text, written))
+        return written
 
 
 class Fabric:
@@ -97,6 +120,7 @@ class Fabric:
                 f"link set lo up\nlink set eth0 up\nroute add default via {plan.OUTSIDE_GATEWAY}",
             ),
             gateway.run("nft", "-f", "-", text=GATEWAY_RULES),
+            self.namespaces.fab.run("nft", "-f", "-", text=SWITCH_RULES),
         )
 
     def next_clock_offset(self) -> int:
@@ -140,10 +164,31 @@ class Fabric:
 
     async def daemon(self, host: Host, argv: Sequence[str], ready: str) -> Daemon:
         """Start a daemon and wait for that text on its stderr; raises LabError with its last line if it ends."""
+        return await self._started(host, argv[0], ready, lambda descriptors: host.spawn(argv, descriptors))
+
+    async def signalled(self, host: Host, daemon: Daemon, number: int, ready: str) -> None:
+        """Signal a daemon's first process and wait until it writes that; raises LabError."""
+        written = daemon.expect(ready)
+        await daemon.running.kill(number, group=False)
+        try:
+            await asyncio.wait_for(written, _DAEMON_START_S)
+        except (LabError, TimeoutError) as error:
+            last = daemon.log[-1] if daemon.log else "no message"
+            raise LabError(f"{host.name}: a daemon does not take its new configuration: {last}") from error
+
+    async def service(self, host: Host, function: str, **arguments: object) -> Daemon:
+        """Start one of our own small servers there and wait until it listens; raises LabError."""
+        return await self._started(
+            host, function, LISTENING, lambda descriptors: host.serve(function, descriptors, **arguments)
+        )
+
+    async def _started(
+        self, host: Host, name: str, ready: str, start: Callable[[Sequence[int]], Awaitable[Running]]
+    ) -> Daemon:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            running = await host.spawn(argv, [null, null, writer])
+            running = await start([null, null, writer])
         except LabError:
             os.close(reader)
             raise
@@ -151,28 +196,31 @@ class Fabric:
             os.close(null)
             os.close(writer)
         daemon = Daemon(running)
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: _Log(daemon.log, ready, started), os.fdopen(reader, "rb", buffering=0)
-        )
+        started = daemon.expect(ready)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: _Log(daemon), os.fdopen(reader, "rb", buffering=0))
         try:
             await asyncio.wait_for(started, _DAEMON_START_S)
         except (LabError, TimeoutError) as error:
             last = daemon.log[-1] if daemon.log else "no message"
-            raise LabError(f"{host.name}: {argv[0]} does not start: {last}") from error
+            raise LabError(f"{host.name}: {name} does not start: {last}") from error
         return daemon
 
-    async def tenant(self, vm: Vm, keys: tenant.SshKeys) -> Host:
+    async def tenant(self, vm: Vm, keys: tenant.SshKeys) -> tuple[Host, Port]:
         """A tenant VM on the guest network; its SSH server is started apart (`sshd`)."""
         spec = tenant.tenant_spec(vm.name, self.next_clock_offset(), nameserver=plan.GUEST_GATEWAY, keys=keys)
         host = await self.create(spec)
-        await self.plug(host, [Port(vm.name, GUEST_BRIDGE, "eth0", vm.mac)])
+        port = Port(self.port_name("t"), GUEST_BRIDGE, "eth0", vm.mac)
+        await self.plug(host, [port])
         await self.ip(
             host,
             f"addr add {vm.address}/{plan.GUEST.prefixlen} dev eth0\n"
             f"link set lo up\nlink set eth0 up\nroute add default via {plan.GUEST_GATEWAY}",
         )
-        return host
+        return host, port
+
+    async def website(self, host: Host) -> Daemon:
+        """Start the tenant's own small web server, which the load balancer has behind it."""
+        return await self.service(host, "website", name=host.name, port=plan.TENANT_PORT)
 
     async def sshd(self, host: Host, program: str) -> Daemon:
         """Start the SSH server of a tenant; returns when it listens."""
@@ -180,15 +228,19 @@ class Fabric:
 
 
 class _Log(asyncio.Protocol):
-    def __init__(self, lines: deque[str], ready: str, started: asyncio.Future[None]) -> None:
-        self._lines, self._ready, self._started = lines, ready, started
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
 
     def data_received(self, data: bytes) -> None:
         for line in data.decode(errors="replace").splitlines():
-            self._lines.append(line)
-            if self._ready in line and not self._started.done():
-                self._started.set_result(None)
+            self._daemon.log.append(line)
+            for text, written in self._daemon.waiting:
+                if text in line and not written.done():
+                    written.set_result(None)
+        self._daemon.waiting[:] = [entry for entry in self._daemon.waiting if not entry[1].done()]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._started.done():
-            self._started.set_exception(LabError("ended"))
+        for _, written in self._daemon.waiting:
+            if not written.done():
+                written.set_exception(LabError("ended"))
+        self._daemon.waiting.clear()

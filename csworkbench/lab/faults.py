@@ -8,6 +8,7 @@ from csworkbench.lab.hosts import LabError
 DESCRIPTIONS = {
     "no-garp": "new routers do not announce their addresses",
     "real-arping": "routers announce public addresses as CloudStack's `arping -A -U -s ADDRESS GATEWAY` does",
+    "no-capacity": "the hypervisor has no room for another router",
     "restart-fails": "a new router never gets its configuration; the job fails",
     "ssh-off": "the SSH server of the last tenant is stopped",
 }

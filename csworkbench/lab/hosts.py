@@ -153,11 +153,11 @@ class Running:
     exited: asyncio.Future[int]
     _channel: Channel
 
-    async def kill(self, number: int = signal.SIGKILL) -> None:
+    async def kill(self, number: int = signal.SIGKILL, *, group: bool = True) -> None:
         """Signal its process group; what made a session of its own lives on. Nothing happens when it has ended."""
         if not self.exited.done():
             with suppress(LabError):
-                await self._channel.request({"op": "kill", "pid": self.pid, "signal": number, "group": True})
+                await self._channel.request({"op": "kill", "pid": self.pid, "signal": number, "group": group})
 
 
 @dataclass(slots=True)
@@ -187,6 +187,12 @@ class Host:
             last = (done.errors.strip().splitlines() or ["no error text"])[-1]
             raise LabError(f"{self.name}: {argv[0]} failed ({done.status}): {last}")
         return done
+
+    async def serve(self, function: str, descriptors: Sequence[int], **arguments: object) -> Running:
+        """Start one of `calls.CALLS` that does not return; it lives as a process of this host."""
+        message = {"op": "call", "function": function, "arguments": arguments}
+        reply, _ = await self.channel.request(message, descriptors)
+        return Running(reply["pid"], self.channel.exit_of(reply["pid"]), self.channel)
 
     async def call(self, function: str, **arguments: object) -> dict[str, Any]:
         """Run one of `calls.CALLS` inside the host; raises LabError with its error."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from csworkbench.lab import records
 from csworkbench.lab.api.errors import INTERNAL, ApiError
+from csworkbench.lab.sessions import Caller, current
 from csworkbench.lab.timing import QUEUE_SCAN_S, Pace
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Job:
     """The Java class name, e.g. `org.apache.cloudstack.api.command.user.network.RestartNetworkCmd`."""
     instance_type: str
     instance_id: str
+    caller: Caller = field(default_factory=current)
     created: datetime = field(default_factory=records.now)
     completed: datetime | None = None
     status: Status = Status.PENDING
@@ -80,6 +82,12 @@ class Jobs:
             if job.status is Status.PENDING and instance_id in (None, job.instance_id)
         ]
 
+    def lose(self) -> None:
+        """The management server ends: unfinished jobs fail without a result, but what the routers do goes on."""
+        for job in self.pending():
+            job.code, job.status, job.completed = INTERNAL, Status.FAILED, records.now()
+        self._queues.clear()
+
     async def close(self) -> None:
         """Cancel what runs and wait for it."""
         for task in self._tasks:
@@ -92,18 +100,21 @@ class Jobs:
         async with lock:
             if waited:  # the queue is looked at every so often, not at once
                 await self._pace.wait(QUEUE_SCAN_S)
-            try:
-                job.result, job.status = await work(), Status.SUCCEEDED
-            except ApiError as error:
-                self._fail(job, error.status, error.text)
-            except Exception as error:
-                _log.exception("job %s", job.id)
-                self._fail(job, INTERNAL, f"{type(error).__name__}: {error}")
-        job.completed = records.now()
+            if job.status is Status.PENDING:  # else it was lost while it waited
+                await self._work(job, work)
 
     @staticmethod
-    def _fail(job: Job, code: int, text: str) -> None:
-        job.result, job.code, job.status = {"errorcode": code, "errortext": text}, code, Status.FAILED
+    async def _work(job: Job, work: Callable[[], Awaitable[Result]]) -> None:
+        try:
+            outcome, code, status = await work(), 0, Status.SUCCEEDED
+        except ApiError as error:
+            outcome, code, status = {"errorcode": error.status, "errortext": error.text}, error.status, Status.FAILED
+        except Exception as error:
+            _log.exception("job %s", job.id)
+            text = f"{type(error).__name__}: {error}"
+            outcome, code, status = {"errorcode": INTERNAL, "errortext": text}, INTERNAL, Status.FAILED
+        if job.status is Status.PENDING:  # else it was lost while it worked
+            job.result, job.code, job.status, job.completed = outcome, code, status, records.now()
 
     def _expire(self) -> None:
         limit = records.now() - _KEPT

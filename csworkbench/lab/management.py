@@ -10,10 +10,14 @@ from datetime import datetime
 
 from csworkbench.lab import records
 from csworkbench.lab.events import Event, EventFamily, EventLog
+from csworkbench.lab.health import Health
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.profiles import Profile
 from csworkbench.lab.records import Network, Router
+from csworkbench.lab.sessions import Accounts, RateLimit, Sessions, current
+from csworkbench.lab.settings import Settings
+from csworkbench.lab.tenants import Tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Fixtures:
     public_network: str
     control_network: str
     vlan: str
+    ops_user: str
 
     @classmethod
     def make(cls, rng: random.Random) -> Fixtures:
@@ -49,7 +54,7 @@ class Fixtures:
 class Management:
     """What the API's commands work on."""
 
-    profile: Profile
+    settings: Settings
     key: str
     secret: str
     network: Network
@@ -62,6 +67,27 @@ class Management:
     owner: str = "ops"
     """The account that the network belongs to; the caller is a root admin with an account of its own."""
     admin_account: str = "admin"
+    maintenance: bool = False
+    """It answers, but takes no new jobs."""
+    tenants: Tenants | None = None
+    """The tenants' machines; None in tests of the API alone."""
+    away: bool = False
+    """Its process is down: connections are closed without an answer."""
+    accounts: Accounts = field(init=False)
+    sessions: Sessions = field(default_factory=Sessions)
+    rate: RateLimit = field(default_factory=RateLimit)
+    health: Health = field(init=False)
+
+    def __post_init__(self) -> None:
+        fixed = self.fixtures
+        ids = ((fixed.admin_account, fixed.admin_user), (fixed.ops_account, fixed.ops_user))
+        self.accounts = Accounts(self.key, self.secret, ids)
+        self.health = Health(self.settings, self.network, self.orchestrator)
+
+    @property
+    def profile(self) -> Profile:
+        """The release that runs now."""
+        return self.settings.profile
 
     def new_id(self) -> str:
         """A fresh UUID."""
@@ -83,9 +109,26 @@ class Management:
 
     def begin(self, kind: str, description: str, resource: tuple[str, str, str]) -> EventFamily:
         """Write the Scheduled event of an accepted command."""
-        first = Event(self.new_id(), kind, "INFO", description, "Scheduled", self.owner, "admin", None, resource)
+        user = current().user
+        first = Event(self.new_id(), kind, "INFO", description, "Scheduled", self.owner, user, None, resource)
         self.log.events.append(first)
-        return EventFamily(self.log, self.new_id, self.owner, "admin", first)
+        return EventFamily(self.log, self.new_id, self.owner, user, first, first.id, self.log.starts)
+
+    def begin_unscheduled(self, kind: str, resource: tuple[str, str, str]) -> EventFamily:
+        """A family without a Scheduled event, as of a job that another command made: its parent is a dummy."""
+        first = Event("", kind, "INFO", "", "Scheduled", self.owner, current().user, None, resource)
+        dummy = self.log.events[0].id if self.log.events else None  # number 1 in the database
+        return EventFamily(self.log, self.new_id, self.owner, first.user, first, dummy, self.log.starts)
+
+    def restart(self) -> None:
+        """The management server's process ends and starts: jobs and sessions are lost, settings are read."""
+        self.jobs.lose()
+        self.sessions.clear()
+        self.rate.clear()
+        self.log.starts += 1
+        self.maintenance = False
+        self.settings.server_started()
+        self.started = records.now()
 
     def _finders(self) -> dict[str, Callable[[], set[str]]]:
         network, fixed = self.network, self.fixtures
@@ -97,6 +140,7 @@ class Management:
             "firewall": lambda: {rule.id for rule in network.firewall},
             "egress": lambda: {rule.id for rule in network.egress},
             "forwarding": lambda: {rule.id for rule in network.forwarding},
+            "loadbalancer": lambda: {rule.id for rule in network.balancers},
             "event": lambda: {event.id for event in self.log.events},
             "alert": lambda: {alert.id for alert in self.log.alerts},
             "zone": lambda: {fixed.zone},

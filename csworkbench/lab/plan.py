@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import random
 
 from csworkbench.lab import records
-from csworkbench.lab.records import FirewallRule, ForwardingRule, Network, PublicIp, Router, Vm
+from csworkbench.lab.records import BalancerRule, FirewallRule, ForwardingRule, Network, PublicIp, Router, Vm
 
 NETWORK_NAME = "probe-net"
 GUEST = ipaddress.IPv4Network("10.1.1.0/24")
@@ -17,6 +18,11 @@ PUBLIC = ipaddress.IPv4Network("198.51.100.0/24")
 PUBLIC_GATEWAY = "198.51.100.1"
 SOURCE_NAT = "198.51.100.10"
 FIRST_PUBLIC = 11
+BALANCED = "198.51.100.30"
+STATIC_NAT = "198.51.100.31"
+"""One address for the load balancer, one that belongs to the last VM as a whole; no VM forwards ports on them."""
+BALANCER_PORT, TENANT_PORT = 80, 8000
+BALANCED_VMS = 3
 OUTSIDE = ipaddress.IPv4Network("203.0.113.0/24")
 OUTSIDE_GATEWAY = "203.0.113.1"
 OUTSIDE_HOST = "203.0.113.10"
@@ -29,7 +35,10 @@ FIRST_INSTANCE = 3
 
 
 def isolated_network(vms: int, rng: random.Random) -> Network:
-    """The network as a user would have made it: a public address, firewall rule and forwarded SSH port per VM."""
+    """The network as a user would have made it: a public address, firewall rule and forwarded SSH port per VM.
+
+    Two more addresses: a load balancer in front of the first VMs, and static NAT to the last one.
+    """
     tenants = [
         Vm(
             id=records.new_id(rng),
@@ -38,11 +47,12 @@ def isolated_network(vms: int, rng: random.Random) -> Network:
             name=f"vm{index + 1:02}",
             address=str(GUEST[FIRST_VM + index]),
             mac=records.mac("02:00:4f", rng),
+            user_data=f"#cloud-config\nhostname: vm{index + 1:02}\n",
         )
         for index in range(vms)
     ]
     source_nat = PublicIp(records.new_id(rng), SOURCE_NAT, source_nat=True)
-    publics = [PublicIp(records.new_id(rng), str(PUBLIC[FIRST_PUBLIC + index])) for index in range(vms)]
+    publics = [PublicIp(records.new_id(rng), address) for address in _free_addresses(vms)]
     firewall = [
         rule
         for ip in publics
@@ -51,7 +61,7 @@ def isolated_network(vms: int, rng: random.Random) -> Network:
             FirewallRule(records.new_id(rng), ip, "icmp", None, None, "0.0.0.0/0"),
         )
     ]
-    return Network(
+    network = Network(
         id=records.new_id(rng),
         name=NETWORK_NAME,
         cidr=GUEST,
@@ -64,7 +74,47 @@ def isolated_network(vms: int, rng: random.Random) -> Network:
             ForwardingRule(records.new_id(rng), ip, "tcp", SSH_PORT, SSH_PORT, vm)
             for ip, vm in zip(publics, tenants, strict=True)
         ],
+        passwords={vm.address: f"first-{vm.name}" for vm in tenants},
     )
+    _add_balancer(network, rng)
+    _add_static_nat(network, rng)
+    return network
+
+
+def _free_addresses(count: int) -> list[str]:
+    hosts = (str(address) for address in PUBLIC.hosts())
+    free = (host for host in hosts if host not in (BALANCED, STATIC_NAT))
+    return list(itertools.islice(free, FIRST_PUBLIC - 1, FIRST_PUBLIC - 1 + count))
+
+
+def _add_balancer(network: Network, rng: random.Random) -> None:
+    ip = _opened(network, BALANCED, BALANCER_PORT, rng)
+    network.balancers.append(
+        BalancerRule(
+            id=records.new_id(rng),
+            name="web",
+            ip=ip,
+            algorithm="roundrobin",
+            public_port=BALANCER_PORT,
+            private_port=TENANT_PORT,
+            vms=network.vms[:BALANCED_VMS],
+        )
+    )
+
+
+def _add_static_nat(network: Network, rng: random.Random) -> None:
+    _opened(network, STATIC_NAT, SSH_PORT, rng).static_nat = network.vms[-1]
+
+
+def _opened(network: Network, address: str, port: int, rng: random.Random) -> PublicIp:
+    """One more address whose firewall lets that port and ping in."""
+    ip = PublicIp(records.new_id(rng), address)
+    network.ips.append(ip)
+    network.firewall += [
+        FirewallRule(records.new_id(rng), ip, "tcp", port, port, "0.0.0.0/0"),
+        FirewallRule(records.new_id(rng), ip, "icmp", None, None, "0.0.0.0/0"),
+    ]
+    return ip
 
 
 def new_router(network: Network, number: int, rng: random.Random) -> Router:

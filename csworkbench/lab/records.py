@@ -9,6 +9,10 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+ADD, ACTIVE, REVOKE = "Add", "Active", "Revoke"
+"""States of a rule: not on the router yet, there, on its way out."""
+RUNNING = "Running"
+
 
 def new_id(rng: random.Random) -> str:
     """A random (version 4) UUID that the state directory's seed reproduces."""
@@ -26,7 +30,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Vm:
     """A tenant VM with one NIC."""
 
@@ -36,6 +40,8 @@ class Vm:
     name: str
     address: str
     mac: str
+    user_data: str = ""
+    state: str = RUNNING
     created: datetime = field(default_factory=now)
 
     @property
@@ -44,19 +50,25 @@ class Vm:
         return f"i-2-{self.number}-VM"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PublicIp:
     """A public address acquired for the network."""
 
     id: str
     address: str
     source_nat: bool = False
+    static_nat: Vm | None = None
+    """The VM that this address belongs to as a whole."""
+    state: str = "Allocated"
     allocated: datetime = field(default_factory=now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class FirewallRule:
-    """Ingress on a public address, or egress of the network when `ip` is None. Ports None: all (icmp: any type)."""
+    """Ingress on a public address, or egress of the network when `ip` is None. Ports None: all (icmp: any type).
+
+    A rule whose `state` is `Revoke` is on its way out: the next configuration run leaves it away.
+    """
 
     id: str
     ip: PublicIp | None
@@ -64,9 +76,12 @@ class FirewallRule:
     start_port: int | None
     end_port: int | None
     cidr: str
+    state: str = ACTIVE
+    opened_for: str | None = None
+    """The id of the rule that this one was made for (`openfirewall`): it goes with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ForwardingRule:
     """A port of a public address that goes to a VM."""
 
@@ -76,6 +91,22 @@ class ForwardingRule:
     public_port: int
     private_port: int
     vm: Vm
+    state: str = ACTIVE
+
+
+@dataclass(slots=True, eq=False)
+class BalancerRule:
+    """A port of a public address that haproxy serves from several VMs."""
+
+    id: str
+    name: str
+    ip: PublicIp
+    algorithm: str
+    public_port: int
+    private_port: int
+    vms: list[Vm]
+    protocol: str = "tcp"
+    state: str = ACTIVE
 
 
 @dataclass(slots=True)
@@ -114,6 +145,11 @@ class Network:
     firewall: list[FirewallRule]
     egress: list[FirewallRule]
     forwarding: list[ForwardingRule]
+    balancers: list[BalancerRule] = field(default_factory=list)
+    passwords: dict[str, str] = field(default_factory=dict)
+    """By guest address: given to the router once, when the VM has started; a later router never hears of them."""
+    public_key: str = ""
+    zone_id: str = ""
     routers: list[Router] = field(default_factory=list)
     egress_default_allow: bool = False
     restart_required: bool = False

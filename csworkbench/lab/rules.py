@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum
 
-from csworkbench.lab.records import FirewallRule, ForwardingRule, Network
+from csworkbench.lab.records import REVOKE, FirewallRule, ForwardingRule, Network, PublicIp, Vm
 
 GUEST_DEVICE, CONTROL_DEVICE, PUBLIC_DEVICE = "eth0", "eth1", "eth2"
 
@@ -22,6 +22,7 @@ class Stage(Enum):
     FORWARDING = "forwarding_rules"
     STATIC_NAT = "staticnat_rules"
     DHCP = "vm_dhcp_entry"
+    METADATA = "vm_metadata"
     LOAD_BALANCER = "load_balancer"
 
 
@@ -59,6 +60,9 @@ EMPTY_EGRESS = "*filter\n:FW_EGRESS_RULES - [0:0]\nCOMMIT\n"
 """For `iptables-restore --noflush`: empties that chain and nothing else."""
 
 
+_PASSWORDS = "-p tcp -m tcp --dport 8080"
+
+
 def _table(name: str, chains: dict[str, str], rules: list[str]) -> str:
     heads = [f":{chain} {policy} [0:0]" for chain, policy in chains.items()]
     return "\n".join([f"*{name}", *heads, *rules, "COMMIT", ""])
@@ -69,12 +73,25 @@ def filter_table(network: Network, stages: Collection[Stage], *, egress: bool) -
     chains = {"INPUT": "DROP", "FORWARD": "DROP", "OUTPUT": "ACCEPT", "FW_OUTBOUND": "-", "FW_EGRESS_RULES": "-"}
     rules = list(_BASE_FILTER)
     if egress:
+        rules.append(f"-A INPUT -s {network.cidr} -i {GUEST_DEVICE} {_PASSWORDS} -m state --state NEW -j ACCEPT")
         rules.append("-A FW_OUTBOUND -j FW_EGRESS_RULES")
         verdict, rest = ("DROP", "ACCEPT") if network.egress_default_allow else ("ACCEPT", "DROP")
-        rules += [f"-A FW_EGRESS_RULES {_match(rule)} -j {verdict}" for rule in network.egress]
+        live = (rule for rule in network.egress if rule.state != REVOKE)
+        rules += [f"-A FW_EGRESS_RULES {match} -j {verdict}" for rule in live for match in _matches(rule)]
         rules.append(f"-A FW_EGRESS_RULES -j {rest}")
     if Stage.FORWARDING in stages:
-        rules += [_forward_accept(rule) for rule in network.forwarding]
+        rules += [_forward_accept(rule) for rule in _forwarding(network)]
+    if Stage.STATIC_NAT in stages:
+        rules += [
+            f"-A FORWARD -d {vm.address}/32 -i {PUBLIC_DEVICE} -o {GUEST_DEVICE} -m state --state NEW -j ACCEPT"
+            for _, vm in _static_nat(network)
+        ]
+    if Stage.LOAD_BALANCER in stages:
+        rules += [
+            f"-A INPUT -d {rule.ip.address}/32 -p tcp -m tcp --dport {rule.public_port} -m state --state NEW -j ACCEPT"
+            for rule in network.balancers
+            if rule.state != REVOKE
+        ]
     return _table("filter", chains, rules)
 
 
@@ -84,19 +101,24 @@ def mangle_table(network: Network, stages: Collection[Stage]) -> str:
     rules = list(_BASE_MANGLE)
     if Stage.ADDRESSES in stages:
         for ip in network.ips:
-            allowed = [rule for rule in network.firewall if rule.ip is ip] if Stage.FIREWALL in stages else []
+            allowed = _allowed(network, ip) if Stage.FIREWALL in stages else []
             chains[f"FIREWALL_{ip.address}"] = chains[f"VPN_{ip.address}"] = "-"
             rules += [
                 f"-A PREROUTING -d {ip.address}/32 -j VPN_{ip.address}",
                 f"-A PREROUTING -d {ip.address}/32 -j FIREWALL_{ip.address}",
                 f"-A FIREWALL_{ip.address} -m state --state RELATED,ESTABLISHED -j ACCEPT",
-                *(f"-A FIREWALL_{ip.address} {_match(rule)} -j RETURN" for rule in allowed),
+                *(f"-A FIREWALL_{ip.address} {match} -j RETURN" for rule in allowed for match in _matches(rule)),
                 f"-A FIREWALL_{ip.address} -j DROP",
                 f"-A VPN_{ip.address} -m state --state RELATED,ESTABLISHED -j ACCEPT",
                 f"-A VPN_{ip.address} -j RETURN",
             ]
+    if Stage.STATIC_NAT in stages:
+        for _, vm in _static_nat(network):
+            new = f"-A PREROUTING -s {vm.address}/32 -m state --state NEW -j"
+            rules.append(f"{new} MARK --set-xmark 0x66/0xffffffff")
+            rules.append(f"{new} CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff")
     if Stage.FORWARDING in stages:
-        for forward in network.forwarding:
+        for forward in _forwarding(network):
             where = f"-A PREROUTING -d {forward.ip.address}/32 -i {PUBLIC_DEVICE} {_port(forward, forward.public_port)}"
             rules.append(f"{where} -m state --state NEW -j MARK --set-xmark 0x2/0xffffffff")
             rules.append(
@@ -106,13 +128,22 @@ def mangle_table(network: Network, stages: Collection[Stage]) -> str:
 
 
 def nat_table(network: Network, stages: Collection[Stage], *, source_nat: bool) -> str:
-    """The whole nat table: source NAT first, then the forwarded ports with their hairpin rules."""
+    """The whole nat table: static NAT in front, then source NAT, then the forwarded ports with their hairpin rules."""
     chains = dict.fromkeys(("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"), "ACCEPT")
     rules: list[str] = []
+    if Stage.STATIC_NAT in stages:
+        for ip, vm in _static_nat(network):
+            rules += [
+                f"-A PREROUTING -d {ip.address}/32 -j DNAT --to-destination {vm.address}",
+                f"-A POSTROUTING -s {vm.address}/32 -o {PUBLIC_DEVICE} -j SNAT --to-source {ip.address}",
+                f"-A OUTPUT -d {ip.address}/32 -j DNAT --to-destination {vm.address}",
+                f"-A POSTROUTING -s {network.cidr} -d {vm.address}/32 -o {GUEST_DEVICE} "
+                f"-j SNAT --to-source {network.gateway}",
+            ]
     if source_nat:
         rules.append(f"-A POSTROUTING -o {PUBLIC_DEVICE} -j SNAT --to-source {network.source_nat.address}")
     if Stage.FORWARDING in stages:
-        for forward in network.forwarding:
+        for forward in _forwarding(network):
             match = f"-d {forward.ip.address}/32"
             port = _port(forward, forward.public_port)
             target = f"-j DNAT --to-destination {forward.vm.address}:{forward.private_port}"
@@ -133,13 +164,29 @@ def base(network: Network) -> str:
     )
 
 
-def _match(rule: FirewallRule) -> str:
-    words = [f"-s {rule.cidr}"]
+def _allowed(network: Network, ip: PublicIp) -> list[FirewallRule]:
+    return [rule for rule in network.firewall if rule.ip is ip and rule.state != REVOKE]
+
+
+def _forwarding(network: Network) -> list[ForwardingRule]:
+    return [rule for rule in network.forwarding if rule.state != REVOKE]
+
+
+def _static_nat(network: Network) -> list[tuple[PublicIp, Vm]]:
+    return [(ip, ip.static_nat) for ip in network.ips if ip.static_nat is not None]
+
+
+def _matches(rule: FirewallRule) -> list[str]:
+    """One match per source network."""
     if rule.protocol == "icmp":
-        words.append("-p icmp -m icmp --icmp-type any")
-    elif rule.protocol != "all":
-        words.append(f"-p {rule.protocol} -m {rule.protocol} --dport {rule.start_port}:{rule.end_port}")
-    return " ".join(words)
+        what = " -p icmp -m icmp --icmp-type any"
+    elif rule.protocol == "all":
+        what = ""
+    elif rule.start_port is None:
+        what = f" -p {rule.protocol}"
+    else:
+        what = f" -p {rule.protocol} -m {rule.protocol} --dport {rule.start_port}:{rule.end_port}"
+    return [f"-s {cidr}{what}" for cidr in rule.cidr.split(",")]
 
 
 def _port(rule: ForwardingRule, port: int) -> str:

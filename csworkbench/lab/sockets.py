@@ -14,6 +14,7 @@ from pathlib import Path
 from csworkbench.lab import wire
 from csworkbench.lab.cloud import Cloud
 from csworkbench.lab.hosts import LabError
+from csworkbench.lab.manage import manage
 
 _log = logging.getLogger(__name__)
 CONNECT_LIMIT_S = 10.0
@@ -121,6 +122,8 @@ def controller(
                     if message.get("name") is not None:
                         await cloud.set_fault(str(message["name"]), on=not message.get("off", False))
                     _send(client, {"done": True, "faults": cloud.faults.listing()})
+                case "manage":
+                    _send(client, {"done": True, "text": await manage(cloud.management, message)})
                 case "truth":
                     for made in cloud.truth:
                         _send(client, {"made": made})

@@ -17,11 +17,15 @@ that are configuration (below)."""
 ROUTER_STOP_S = 1.0
 """A forced stop: the hypervisor powers the domain off and answers."""
 
+ROUTER_SHUTDOWN_S = 6.0
+"""An unforced stop: the guest ends its services and powers itself off, and the host looks again once a second."""
+
 ADDRESSES_S = 0.7
 FIREWALL_S = 1.0
 FORWARDING_S = 1.4
 STATIC_NAT_S = 1.2
 DHCP_PER_VM_S = 0.1
+METADATA_PER_VM_S = 0.08
 LOAD_BALANCER_S = 1.3
 """One run of configure.py per file, as measured with CloudStack's own scripts (reference/test-cloud.md, section 4)."""
 

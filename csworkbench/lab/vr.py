@@ -6,18 +6,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from csworkbench.lab import plan, rules, tenant, timing
-from csworkbench.lab.fabric import CONTROL_BRIDGE, GUEST_BRIDGE, PUBLIC_BRIDGE, Daemon, Fabric, Port
+from csworkbench.lab.fabric import CONTROL_BRIDGE, GUEST_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.records import Network, Router
 from csworkbench.lab.rules import CONTROL_DEVICE, GUEST_DEVICE, PUBLIC_DEVICE, Stage
 from csworkbench.lab.timing import Pace
+from csworkbench.lab.vr_services import DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY, Services
 
 _log = logging.getLogger(__name__)
 _SYSCTLS = {
@@ -30,8 +30,14 @@ _SYSCTLS = {
     "net/ipv4/conf/all/promote_secondaries": "1",
     "net/ipv4/conf/default/promote_secondaries": "1",
 }
-_DIRECTORY = "/run/vr"
-_DNSMASQ_STARTED = "started, version"
+_WIDTH = plan.PUBLIC.prefixlen
+_RULE_RUNS = {
+    Stage.FIREWALL: timing.FIREWALL_S,
+    Stage.FORWARDING: timing.FORWARDING_S,
+    Stage.STATIC_NAT: timing.STATIC_NAT_S,
+    Stage.LOAD_BALANCER: timing.LOAD_BALANCER_S,
+}
+"""Runs that touch rules, with their real seconds."""
 
 
 @dataclass(slots=True)
@@ -57,7 +63,9 @@ class VirtualRouter:
         self._stages: set[Stage] = set()
         self._source_nat = False
         self._egress = False
-        self._dnsmasq: Daemon | None = None
+        self._held: list[str] = []
+        self._services: Services | None = None
+        self._turn = asyncio.Lock()
         self._announcing: set[asyncio.Task[dict[str, Any]]] = set()
 
     @property
@@ -67,11 +75,18 @@ class VirtualRouter:
             raise LabError(f"{self.row.name} is not running")
         return self._host
 
+    @property
+    def services(self) -> Services:
+        """Its daemons; raises LabError when it is off."""
+        if self._services is None:
+            raise LabError(f"{self.row.name} is not running")
+        return self._services
+
     async def deploy(self) -> None:
         """Define the domain with its three NICs; nothing answers yet."""
         spec = tenant.host_spec(self.row.name, self._fabric.next_clock_offset(), nameserver=None)
         spec["sysctls"] |= _SYSCTLS
-        spec["directories"][_DIRECTORY] = 0o755
+        spec["directories"] |= dict.fromkeys((DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY), 0o755)
         self._host = await self._fabric.create(spec)
         self._ports = [
             Port(self._fabric.port_name("g"), GUEST_BRIDGE, GUEST_DEVICE, self.row.guest_mac),
@@ -79,6 +94,7 @@ class VirtualRouter:
             Port(self._fabric.port_name("u"), PUBLIC_BRIDGE, PUBLIC_DEVICE, self.row.public_mac),
         ]
         await self._fabric.plug(self._host, self._ports)
+        self._services = Services(self._fabric, self._network, self._host)
 
     async def boot(self) -> None:
         """Let it boot. At the end it owns its boot-time addresses and has announced them, but forwards nothing new."""
@@ -93,18 +109,20 @@ class VirtualRouter:
             f"route add default via {plan.PUBLIC_GATEWAY} dev {PUBLIC_DEVICE}",
         )
         self._announce()
+        await self.services.boot()
 
     async def configure(self) -> None:
         """One aggregated configuration: each file a run of configure.py, and a conntrack flush at the end."""
-        await self._around.pace.wait(timing.ADDRESSES_S)
-        await self._take_addresses()
-        await self._rules_run(Stage.FIREWALL, timing.FIREWALL_S)
-        await self._rules_run(Stage.FORWARDING, timing.FORWARDING_S)
-        await self._rules_run(Stage.STATIC_NAT, timing.STATIC_NAT_S)
-        await self._around.pace.wait(timing.DHCP_PER_VM_S * len(self._network.vms))
-        await self._serve_names()
-        await self._rules_run(Stage.LOAD_BALANCER, timing.LOAD_BALANCER_S)
-        await self.host.call("flush_conntrack")
+        async with self._turn:
+            for stage in Stage:
+                await self._run(stage)
+            await self.host.call("flush_conntrack")
+
+    async def apply(self, *stages: Stage) -> None:
+        """What a single command sends: these files only, nothing is flushed; runs of one router never overlap."""
+        async with self._turn:
+            for stage in stages:
+                await self._run(stage)
 
     async def revoke(self) -> None:
         """Take all rules away, as the management server does before it destroys a router for good."""
@@ -117,16 +135,36 @@ class VirtualRouter:
             await self._fabric.remove(host, self._ports)
         self._stages.clear()
         self._source_nat = self._egress = False
-        self._dnsmasq = None
+        self._held = []
+        self._services = None
+
+    async def _run(self, stage: Stage) -> None:
+        pace, network = self._around.pace, self._network
+        match stage:
+            case Stage.ADDRESSES:
+                await pace.wait(timing.ADDRESSES_S)
+                await self._take_addresses()
+                await self.services.passwords()
+            case Stage.DHCP:
+                await pace.wait(timing.DHCP_PER_VM_S * len(network.vms))
+                await self.services.names()
+                self._stages.add(stage)
+            case Stage.METADATA:
+                await self.services.metadata(lambda: pace.wait(timing.METADATA_PER_VM_S))
+                self._stages.add(stage)
+            case _:
+                await self._rules_run(stage, _RULE_RUNS[stage])
 
     async def _take_addresses(self) -> None:
-        others = [ip.address for ip in self._network.ips if not ip.source_nat]
-        lines = "\n".join(
-            f"addr replace {address}/{plan.PUBLIC.prefixlen} brd + dev {PUBLIC_DEVICE}" for address in others
-        )
+        wanted = [ip.address for ip in self._network.ips if not ip.source_nat]
+        lines = [
+            *(f"addr del {address}/{_WIDTH} dev {PUBLIC_DEVICE}" for address in self._held if address not in wanted),
+            *(f"addr replace {address}/{_WIDTH} brd + dev {PUBLIC_DEVICE}" for address in wanted),
+        ]
         self._stages.add(Stage.ADDRESSES)
         await self._restore(rules.mangle_table(self._network, self._stages))  # closed before it is reachable
-        await self._fabric.ip(self.host, lines)
+        await self._fabric.ip(self.host, "\n".join(lines))
+        self._held = wanted
         self._announce()
 
     async def _rules_run(self, stage: Stage, real_s: float) -> None:
@@ -135,6 +173,8 @@ class VirtualRouter:
         if self._egress:
             await self._restore(rules.EMPTY_EGRESS, "--noflush")
         await self._around.pace.wait(timing.EGRESS_GAP_S)
+        if stage is Stage.LOAD_BALANCER:
+            await self.services.balance(serving=True)
         self._stages.add(stage)
         self._egress = True
         await self._restore(
@@ -146,26 +186,6 @@ class VirtualRouter:
             self._source_nat = True
         await self._restore(rules.nat_table(self._network, self._stages, source_nat=True))
         self._announce()
-
-    async def _serve_names(self) -> None:
-        """DHCP and DNS: start dnsmasq, or let a running one read its files again."""
-        vms = self._network.vms
-        leases = "".join(f"{vm.mac},set:{vm.name},{vm.address},{vm.name},infinite\n" for vm in vms)
-        names = "".join(f"{vm.address} {vm.name}.{plan.DOMAIN} {vm.name}\n" for vm in vms)
-        own = f"{self._network.gateway} {self.row.name} data-server data-server.{plan.DOMAIN}\n"
-        await self.host.write(
-            {
-                f"{_DIRECTORY}/dnsmasq.conf": _dnsmasq_conf(self._network),
-                f"{_DIRECTORY}/dhcphosts.txt": leases,
-                f"{_DIRECTORY}/hosts": own + names,
-            }
-        )
-        if self._dnsmasq is not None and not self._dnsmasq.running.exited.done():
-            await self._dnsmasq.running.kill(signal.SIGHUP)
-        else:
-            argv = ["dnsmasq", "-k", "--log-facility=-", "-C", f"{_DIRECTORY}/dnsmasq.conf"]
-            self._dnsmasq = await self._fabric.daemon(self.host, argv, _DNSMASQ_STARTED)
-        self._stages.add(Stage.DHCP)
 
     def _announce(self) -> None:
         """One gratuitous ARP for each address that is configured; lost, as in the field, when nobody can send it."""
@@ -185,31 +205,6 @@ class VirtualRouter:
 
     async def _restore(self, text: str, *options: str) -> None:
         await self.host.run("iptables-restore", *options, text=text)
-
-
-def _dnsmasq_conf(network: Network) -> str:
-    return f"""\
-user=
-group=
-keep-in-foreground
-pid-file=
-interface={GUEST_DEVICE}
-except-interface=lo
-bind-interfaces
-no-resolv
-no-hosts
-no-ping
-addn-hosts={_DIRECTORY}/hosts
-domain={plan.DOMAIN}
-local=/{plan.DOMAIN}/
-dhcp-range={network.cidr.network_address},static,{network.cidr.netmask},infinite
-dhcp-hostsfile={_DIRECTORY}/dhcphosts.txt
-dhcp-ignore=tag:!known
-dhcp-leasefile={_DIRECTORY}/dnsmasq.leases
-dhcp-option=option:router,{network.gateway}
-dhcp-option=option:dns-server,{network.gateway}
-dhcp-option=option:mtu,1500
-"""
 
 
 async def destroyed(router: VirtualRouter) -> None:

@@ -15,6 +15,7 @@ from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.profiles import PROFILES
 from csworkbench.lab.records import Router
+from csworkbench.lab.settings import Settings
 from csworkbench.lab.timing import Pace
 
 KEY, SECRET = "key", "secret"
@@ -29,15 +30,30 @@ class WaitingOrchestrator:
         self.most_at_once = 0
         self.go_on = asyncio.Event()
         self.fail = False
+        self.started_s: dict[str, float] = {}
 
     async def restart_network(self, *, cleanup: bool, family: EventFamily) -> None:
         """Wait for `go_on`."""
         family.add("NETWORK.RESTART", "Started", "Restarting network")
         await self._work(f"restart cleanup={cleanup}")
 
-    async def reboot_router(self, router: Router, _family: EventFamily) -> None:
+    async def reboot_router(self, router: Router, _family: EventFamily, *, forced: bool) -> None:
         """Wait for `go_on`."""
-        await self._work(f"reboot {router.name}")
+        await self._work(f"reboot {router.name}{' forced' if forced else ''}")
+
+    async def stop_router(self, router: Router, _family: EventFamily, *, forced: bool) -> None:
+        """Wait for `go_on`."""
+        await self._work(f"stop {router.name}{' forced' if forced else ''}")
+        router.state = "Stopped"
+
+    async def start_router(self, router: Router, _family: EventFamily) -> None:
+        """Wait for `go_on`."""
+        await self._work(f"start {router.name}")
+        router.state = "Running"
+
+    async def destroy_router(self, router: Router) -> None:
+        """Wait for `go_on`."""
+        await self._work(f"destroy {router.name}")
 
     async def _work(self, what: str) -> None:
         self.asked.append(what)
@@ -56,9 +72,13 @@ def management(profile: str) -> tuple[Management, WaitingOrchestrator]:
     router = plan.new_router(network, 4, rng)
     router.state = "Running"
     network.routers.append(router)
+    settings = Settings(PROFILES[profile])
+    router.template_version = settings.template
+    router.scripts_version = settings.profile.scripts_checksum
+    router.software_version = settings.profile.code_version
     orchestrator = WaitingOrchestrator()
     server = Management(
-        PROFILES[profile],
+        settings,
         KEY,
         SECRET,
         network,

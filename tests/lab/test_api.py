@@ -19,6 +19,8 @@ from csworkbench.lab.management import Management
 from tests.lab.fake_management import KEY, SECRET, WaitingOrchestrator, management
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+ONE_OF_SEVERAL = ("associateIpAddress", "upgradeRouterTemplate")
+"""Commands that want one of several parameters, none of which is marked as required."""
 
 
 class Api:
@@ -229,7 +231,7 @@ async def test_every_listed_api_can_be_called_and_nothing_else_is_there(api: Api
     for name, item in listed.items():
         required = [param["name"] for param in item["params"] if param["required"]]
         status, reply = await api.call(name)
-        assert status == (431 if required else 200), (name, reply)
+        assert status == (431 if required or name in ONE_OF_SEVERAL else 200), (name, reply)
     known = {param["name"] for param in listed["restartNetwork"]["params"]}
     assert ("livepatch" in known) == api.server.profile.has(4, 17)
     assert ("makeredundant" in known) == api.server.profile.has(4, 11, 1)

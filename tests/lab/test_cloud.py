@@ -231,7 +231,7 @@ def test_break_is_timed_and_hits_only_its_path(cloud: RunningCloud) -> None:
             if path not in (name, "all"):
                 assert " 0% packet loss" in output, (path, name, output)
     assert len(cloud.lab("truth").stdout.splitlines()) == 3
-    assert cloud.lab("break", "dns", "--ms", "10").returncode == 2
+    assert cloud.lab("break", "mail", "--ms", "10").returncode == 2
     assert cloud.lab("break", "egress", "--ms", "0").returncode == 2
 
 

@@ -7,9 +7,11 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
+from csworkbench.lab.api import access, fields
 from csworkbench.lab.api.errors import INTERNAL, ApiError
-from csworkbench.lab.api.listing import MAX_PAGE, Row, has_keyword, matches, reply, row, stamp
-from csworkbench.lab.api.registry import Arguments, Command, Param, available, command, uuid_filter
+from csworkbench.lab.api.listing import Row, has_keyword, matches, reply, row, stamp
+from csworkbench.lab.api.registry import Arguments, Command, Param, command, uuid_filter
+from csworkbench.lab.sessions import current
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 @command("listApis", "lists all available apis on the server", Param("name"))
 async def list_apis(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Everything the release knows; an unknown name is error 530."""
-    known = available(server.profile)
+    known = access.allowed(server, current())
     if "name" in arguments:
         if arguments["name"] not in known:
             raise ApiError(INTERNAL, f"The API command: {arguments['name']} is not available")
@@ -43,28 +45,32 @@ def _api_row(server: Management, entry: Command) -> Row:
             )
             for param in entry.params_of(server.profile)
         ],
-        response=[],
+        response=fields.of(entry, server.profile),
     )
 
 
 @command("listCapabilities", "Lists capabilities")
 async def list_capabilities(server: Management, _arguments: Arguments) -> dict[str, Any]:
     """The release and a few switches."""
+    settings = server.settings
+    limited = settings.flag("api.throttling.enabled")
     return {
-        "capability": {
-            "securitygroupsenabled": False,
-            "dynamicrolesenabled": True,
-            "cloudstackversion": server.profile.code_version,
-            "userpublictemplateenabled": True,
-            "supportELB": "false",
-            "projectinviterequired": False,
-            "allowusercreateprojects": True,
-            "customdiskofferingminsize": 1,
-            "customdiskofferingmaxsize": 1024,
-            "regionsecondaryenabled": False,
-            "kvmsnapshotenabled": False,
-            "defaultuipagesize": 20,
-        }
+        "capability": row(
+            securitygroupsenabled=False,
+            dynamicrolesenabled=True,
+            cloudstackversion=server.profile.code_version,
+            userpublictemplateenabled=True,
+            supportELB="false",
+            projectinviterequired=False,
+            allowusercreateprojects=True,
+            customdiskofferingminsize=1,
+            customdiskofferingmaxsize=1024,
+            regionsecondaryenabled=False,
+            apilimitinterval=settings.number("api.throttling.interval") if limited else None,
+            apilimitmax=settings.number("api.throttling.max") if limited else None,
+            kvmsnapshotenabled=False,
+            defaultuipagesize=20,
+        )
     }
 
 
@@ -74,7 +80,7 @@ async def list_management_servers(server: Management, arguments: Arguments) -> d
     item = row(
         id=server.fixtures.server,
         name="mgmt-01",
-        state="Up",
+        state="Maintenance" if server.maintenance else "Up",
         version=server.profile.code_version,
         osdistribution="Linux",
         kernelversion=platform.release(),
@@ -221,7 +227,7 @@ async def list_templates(server: Management, arguments: Arguments) -> dict[str, 
     wanted = arguments["templatefilter"]
     if wanted not in _TEMPLATE_FILTERS:
         raise ApiError(431, f"Please specify a valid template filter, {wanted} is not one")
-    fixed, profile = server.fixtures, server.profile
+    fixed = server.fixtures
     common = {
         "isready": True,
         "status": "Download Complete",
@@ -233,52 +239,11 @@ async def list_templates(server: Management, arguments: Arguments) -> dict[str, 
     }
     items = [row(id=fixed.vm_template, name="lab guest", templatetype="USER", **common)]
     if wanted == "all":
-        name = f"systemvm-kvm-{profile.template}"
+        name = f"systemvm-kvm-{server.settings.template}"
         items.append(row(id=fixed.router_template, name=name, templatetype="SYSTEM", **common))
     return reply(
         "template", _shown(items, arguments, ("id", "name", "hypervisor", "zoneid", "templatetype")), arguments
     )
-
-
-@command("listConfigurations", "Lists all configurations.", Param("name"), Param("category"))
-async def list_configurations(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Settings that matter here; `name` matches as a substring."""
-    items = [
-        row(
-            category="Advanced",
-            name=name,
-            value=value,
-            description=name,
-            scope="global",
-            isdynamic=True if server.profile.has(4, 18) else None,
-        )
-        for name, value in sorted(_settings(server).items())
-        if str(arguments.get("name", "")).lower() in name
-    ]
-    return reply("configuration", _shown(items, arguments, ("category",)), arguments)
-
-
-def _settings(server: Management) -> dict[str, str]:
-    profile = server.profile
-    settings = {
-        "default.page.size": str(MAX_PAGE),
-        "event.purge.delay": "15",
-        "job.expire.minutes": "1440",
-        "minreq.sysvmtemplate.version": profile.template,
-        "network.lock.timeout": "600",
-        "router.check.interval": "30",
-        "router.redundant.vrrp.interval": "1",
-        "router.template.kvm": f"systemvm-kvm-{profile.template}",
-        "router.version.check": "true",
-    }
-    if profile.has(4, 11, 2):
-        settings["network.rolling.restart"] = "true"
-    if profile.has(4, 14):
-        settings["router.health.checks.enabled"] = "true"
-        settings["router.health.checks.failures.to.recreate.vr"] = ""
-    if profile.has(4, 21):
-        settings["enforce.post.requests.and.timestamps"] = "false"
-    return settings
 
 
 def _shown(items: list[Row], arguments: Arguments, names: tuple[str, ...]) -> list[Row]:

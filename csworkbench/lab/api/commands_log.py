@@ -41,8 +41,8 @@ async def query_async_job_result(server: Management, arguments: Arguments) -> di
     *ACCOUNT,
 )
 async def list_async_jobs(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Pending jobs; `keyword` matches the class name. The caller is the admin account."""
-    jobs = server.jobs.pending() if owned_by(server, arguments, server.admin_account) else []
+    """Pending jobs; `keyword` matches the class name."""
+    jobs = [job for job in server.jobs.pending() if owned_by(server, arguments, job.caller.account)]
     if "startdate" in arguments:
         jobs = [job for job in jobs if job.created >= arguments["startdate"]]
     rows = [_job_row(server, job) for job in jobs]
@@ -56,11 +56,11 @@ def _job_row(server: Management, job: Job) -> Row:
     if running and profile.has(4, 19):
         manager = fixed.server if profile.has(4, 21) else "2130706433"
     return row(
-        accountid=fixed.admin_account,
-        account=server.admin_account if profile.has(4, 19) else None,
+        accountid=job.caller.account_id,
+        account=job.caller.account if profile.has(4, 19) else None,
         domainid=fixed.domain if profile.has(4, 19) else None,
         domainpath="ROOT" if profile.has(4, 19) else None,
-        userid=fixed.admin_user,
+        userid=job.caller.user_id,
         cmd=job.command,
         jobstatus=int(job.status),
         jobprocstatus=0,

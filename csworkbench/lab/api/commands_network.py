@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tenant resources: networks, VMs, public addresses and the rules on them."""
+"""Tenant resources: networks and VMs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from csworkbench.lab import plan
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import FirewallRule, ForwardingRule, PublicIp, Vm
+from csworkbench.lab.records import Vm
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
 
-_NETWORK = Param("networkid", "uuid", entity="network")
-_IP = Param("ipaddressid", "uuid", entity="ip")
-_ZONE = Param("zoneid", "uuid", entity="zone")
-_VPC = Param("vpcid", "uuid", entity="vpc")
-_TAGS = Param("tags", "map")
+NETWORK = Param("networkid", "uuid", entity="network")
+IP = Param("ipaddressid", "uuid", entity="ip")
+ZONE = Param("zoneid", "uuid", entity="zone")
+VPC = Param("vpcid", "uuid", entity="vpc")
+TAGS = Param("tags", "map")
 
 
 def owner_fields(server: Management) -> Row:
@@ -31,7 +31,7 @@ def owner_fields(server: Management) -> Row:
     "Lists all available networks.",
     uuid_filter("network"),
     Param("type"),
-    _ZONE,
+    ZONE,
     Param("issystem", "boolean"),
     Param("acltype"),
     Param("traffictype"),
@@ -39,10 +39,10 @@ def owner_fields(server: Management) -> Row:
     Param("restartrequired", "boolean"),
     Param("networkofferingid", "uuid", entity="networkoffering"),
     Param("forvpc", "boolean"),
-    _VPC,
+    VPC,
     Param("networkfilter", since=(4, 17)),
     Param("name", since=(4, 22)),
-    _TAGS,
+    TAGS,
     *ACCOUNT,
 )
 async def list_networks(server: Management, arguments: Arguments) -> dict[str, Any]:
@@ -54,7 +54,7 @@ async def list_networks(server: Management, arguments: Arguments) -> dict[str, A
     items = [network_row(server)] if owned_by(server, arguments, server.owner) else []
     if arguments.get("forvpc", False):
         items = []
-    return reply("network", _shown(items, asked, names), arguments)
+    return reply("network", shown(items, asked, names), arguments)
 
 
 def network_row(server: Management) -> Row:
@@ -63,7 +63,9 @@ def network_row(server: Management) -> Row:
     pending = server.jobs.pending(network.id)
     redundancy = {"name": "RedundantRouter", "value": "true", "canchooseservicecapability": True}
     services: list[Row] = [{"name": "SourceNat", "capability": [redundancy]}]
-    services += [{"name": name} for name in ("Dhcp", "Dns", "Firewall", "PortForwarding", "StaticNat")]
+    services += [
+        {"name": name} for name in ("Dhcp", "Dns", "Firewall", "PortForwarding", "StaticNat", "Lb", "UserData")
+    ]
     return row(
         id=network.id,
         name=network.name,
@@ -101,7 +103,7 @@ def network_row(server: Management) -> Row:
     )
 
 
-@command("listVPCs", "Lists VPCs", uuid_filter("vpc"), Param("name"), Param("state"), _ZONE, *ACCOUNT)
+@command("listVPCs", "Lists VPCs", uuid_filter("vpc"), Param("name"), Param("state"), ZONE, *ACCOUNT)
 async def list_vpcs(_server: Management, arguments: Arguments) -> dict[str, Any]:
     """This topology has none."""
     return reply("vpc", [], arguments)
@@ -114,12 +116,12 @@ async def list_vpcs(_server: Management, arguments: Arguments) -> dict[str, Any]
     Param("ids", "list"),
     Param("name"),
     Param("state"),
-    _ZONE,
-    _NETWORK,
-    _VPC,
+    ZONE,
+    NETWORK,
+    VPC,
     Param("hostid", "uuid", entity="host"),
     Param("details", "list"),
-    _TAGS,
+    TAGS,
     *ACCOUNT,
 )
 async def list_virtual_machines(server: Management, arguments: Arguments) -> dict[str, Any]:
@@ -129,12 +131,14 @@ async def list_virtual_machines(server: Management, arguments: Arguments) -> dic
         vms = []
     if "ids" in arguments:
         vms = [vm for vm in vms if vm.id in arguments["ids"]]
-    items = [_vm_row(server, vm) for vm in vms if str(arguments.get("name", "")) in vm.name]
-    return reply("virtualmachine", _shown(items, arguments, ("id", "state", "zoneid", "hostid")), arguments)
+    items = [vm_row(server, vm) for vm in vms if str(arguments.get("name", "")) in vm.name]
+    return reply("virtualmachine", shown(items, arguments, ("id", "state", "zoneid", "hostid")), arguments)
 
 
-def _vm_row(server: Management, vm: Vm) -> Row:
+def vm_row(server: Management, vm: Vm) -> Row:
+    """A VM as the API shows it, with its one NIC and its static NAT address."""
     network, fixed = server.network, server.fixtures
+    public = next((ip for ip in network.ips if ip.static_nat is vm), None)
     nic = row(
         id=vm.nic_id,
         networkid=network.id,
@@ -158,7 +162,7 @@ def _vm_row(server: Management, vm: Vm) -> Row:
         instancename=vm.instance_name,
         **owner_fields(server),
         created=stamp(vm.created),
-        state="Running",
+        state=vm.state,
         haenable=False,
         zoneid=fixed.zone,
         zonename="zone1",
@@ -171,172 +175,14 @@ def _vm_row(server: Management, vm: Vm) -> Row:
         cpunumber=1,
         memory=512,
         hypervisor="KVM",
+        publicip=public.address if public else None,
+        publicipid=public.id if public else None,
         nic=[nic],
     )
 
 
-@command(
-    "listPublicIpAddresses",
-    "Lists all public ip addresses",
-    uuid_filter("ip"),
-    Param("ipaddress"),
-    _ZONE,
-    Param("associatednetworkid", "uuid", entity="network"),
-    _VPC,
-    Param("issourcenat", "boolean"),
-    Param("isstaticnat", "boolean"),
-    Param("forloadbalancing", "boolean"),
-    Param("forvirtualnetwork", "boolean"),
-    Param("allocatedonly", "boolean"),
-    Param("state"),
-    Param("vlanid", "uuid", entity="vlan"),
-    _TAGS,
-    *ACCOUNT,
-)
-async def list_public_ip_addresses(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The addresses acquired for the network."""
-    shown = owned_by(server, arguments, server.owner) and "vpcid" not in arguments
-    items = [_ip_row(server, ip) for ip in server.network.ips] if shown else []
-    names = ("id", "ipaddress", "zoneid", "associatednetworkid", "issourcenat", "isstaticnat", "state", "vlanid")
-    if arguments.get("forloadbalancing", False):
-        items = []
-    return reply("publicipaddress", _shown(items, arguments, names, ("ipaddress",)), arguments)
-
-
-def _ip_row(server: Management, ip: PublicIp) -> Row:
-    network, fixed = server.network, server.fixtures
-    return row(
-        id=ip.id,
-        ipaddress=ip.address,
-        allocated=stamp(ip.allocated),
-        zoneid=fixed.zone,
-        zonename="zone1",
-        issourcenat=ip.source_nat,
-        isstaticnat=False,
-        issystem=False,
-        isportable=False,
-        **owner_fields(server),
-        forvirtualnetwork=True,
-        vlanid=fixed.vlan,
-        vlanname="vlan://untagged",
-        associatednetworkid=network.id,
-        associatednetworkname=network.name,
-        networkid=fixed.public_network,
-        physicalnetworkid=fixed.guest_physical_network,
-        state="Allocated",
-        hasrules=any(rule.ip is ip for rule in network.forwarding) if server.profile.has(4, 20) else None,
-    )
-
-
-@command(
-    "listFirewallRules",
-    "Lists all firewall rules for an IP address.",
-    uuid_filter("firewall"),
-    _IP,
-    _NETWORK,
-    _TAGS,
-    *ACCOUNT,
-)
-async def list_firewall_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Ingress rules."""
-    return _firewall_reply(server, server.network.firewall, arguments)
-
-
-@command(
-    "listEgressFirewallRules",
-    "Lists all egress firewall rules for network ID.",
-    uuid_filter("egress"),
-    _IP,
-    _NETWORK,
-    _TAGS,
-    *ACCOUNT,
-)
-async def list_egress_firewall_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Egress rules."""
-    return _firewall_reply(server, server.network.egress, arguments)
-
-
-def _firewall_reply(server: Management, rules: Iterable[FirewallRule], arguments: Arguments) -> dict[str, Any]:
-    items = [_firewall_row(server, rule) for rule in rules] if owned_by(server, arguments, server.owner) else []
-    return reply("firewallrule", _shown(items, arguments, ("id", "ipaddressid", "networkid")), arguments)
-
-
-def _firewall_row(server: Management, rule: FirewallRule) -> Row:
-    icmp = -1 if rule.protocol == "icmp" else None
-    return row(
-        id=rule.id,
-        protocol=rule.protocol,
-        startport=rule.start_port,
-        endport=rule.end_port,
-        icmptype=icmp,
-        icmpcode=icmp,
-        cidrlist=rule.cidr,
-        destcidrlist="" if rule.ip is None else None,
-        ipaddressid=rule.ip.id if rule.ip else None,
-        ipaddress=rule.ip.address if rule.ip else None,
-        networkid=server.network.id,
-        traffictype="Ingress" if rule.ip else "Egress",
-        state="Active",
-        tags=[],
-    )
-
-
-@command(
-    "listPortForwardingRules",
-    "Lists all port forwarding rules for an IP address.",
-    uuid_filter("forwarding"),
-    _IP,
-    _NETWORK,
-    _TAGS,
-    *ACCOUNT,
-)
-async def list_port_forwarding_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Forwarded ports."""
-    shown = owned_by(server, arguments, server.owner)
-    items = [_forwarding_row(server, rule) for rule in server.network.forwarding] if shown else []
-    return reply("portforwardingrule", _shown(items, arguments, ("id", "ipaddressid", "networkid")), arguments)
-
-
-def _forwarding_row(server: Management, rule: ForwardingRule) -> Row:
-    private, public = str(rule.private_port), str(rule.public_port)
-    return row(
-        id=rule.id,
-        privateport=private,
-        privateendport=private,
-        protocol=rule.protocol,
-        publicport=public,
-        publicendport=public,
-        virtualmachineid=rule.vm.id,
-        virtualmachinename=rule.vm.name,
-        virtualmachinedisplayname=rule.vm.name,
-        vmguestip=rule.vm.address,
-        ipaddressid=rule.ip.id,
-        ipaddress=rule.ip.address,
-        networkid=server.network.id,
-        state="Active",
-        cidrlist="",
-        tags=[],
-    )
-
-
-@command(
-    "listLoadBalancerRules",
-    "Lists load balancer rules.",
-    uuid_filter("loadbalancer"),
-    Param("name"),
-    Param("publicipid", "uuid", entity="ip"),
-    Param("virtualmachineid", "uuid", entity="vm"),
-    _ZONE,
-    _NETWORK,
-    _TAGS,
-    *ACCOUNT,
-)
-async def list_load_balancer_rules(_server: Management, arguments: Arguments) -> dict[str, Any]:
-    """This topology has none yet."""
-    return reply("loadbalancerrule", [], arguments)
-
-
-def _shown(
+def shown(
     items: list[Row], arguments: Arguments, names: Iterable[str], search: tuple[str, ...] = ("name",)
 ) -> list[Row]:
+    """The rows that the filters and the keyword let through."""
     return [item for item in items if matches(item, arguments, names) and has_keyword(item, arguments, search)]

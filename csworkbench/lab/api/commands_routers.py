@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routers and what is done to them: listRouters, restartNetwork, rebootRouter."""
+"""Routers: listRouters, the other lists of system VMs, restartNetwork."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ async def list_routers(server: Management, arguments: Arguments) -> dict[str, An
     routers = server.routers if shown and not arguments.get("forvpc", False) else []
     if "networkid" in arguments and arguments["networkid"] != server.network.id:
         routers = []
-    items = [router_row(server, router) for router in routers]
+    with_health = bool(arguments.get("fetchhealthcheckresults", False))
+    items = [router_row(server, router, with_health=with_health) for router in routers]
     names = ("id", "name", "state", "zoneid", "podid", "hostid", "healthchecksfailed")
     prefix = str(arguments.get("version", ""))
     return reply(
@@ -63,9 +64,10 @@ async def list_routers(server: Management, arguments: Arguments) -> dict[str, An
     )
 
 
-def router_row(server: Management, router: Router) -> Row:
+def router_row(server: Management, router: Router, *, with_health: bool = False) -> Row:
     """A router as the API shows it."""
     network, fixed, profile = server.network, server.fixtures, server.profile
+    pending = server.jobs.pending(router.id)
     running = router.state in ("Running", "Starting", "Stopping")
     return row(
         id=router.id,
@@ -95,7 +97,7 @@ def router_row(server: Management, router: Router) -> Row:
         guestnetworkname=network.name if profile.has(4, 11, 1) else None,
         networkdomain=plan.DOMAIN,
         templateid=fixed.router_template,
-        templatename=f"systemvm-kvm-{profile.template}" if profile.has(4, 16) else None,
+        templatename=f"systemvm-kvm-{server.settings.template}" if profile.has(4, 16) else None,
         created=stamp(router.created),
         state=router.state,
         **owner_fields(server),
@@ -106,10 +108,13 @@ def router_row(server: Management, router: Router) -> Row:
         version=router.template_version,
         scriptsversion=router.scripts_version,
         role="VIRTUAL_ROUTER",
-        requiresupgrade=False,
-        healthchecksfailed=False if profile.has(4, 16) else None,
+        requiresupgrade=server.settings.requires_upgrade(router),
+        healthchecksfailed=server.health.failed(router) if profile.has(4, 16) else None,
+        healthcheckresults=health_rows(server, router) if with_health else None,
         softwareversion=router.software_version if profile.has(4, 17) else None,
         nic=_nics(server, router),
+        jobid=pending[0].id if pending else None,
+        jobstatus=0 if pending else None,
     )
 
 
@@ -150,6 +155,21 @@ def _nics(server: Management, router: Router) -> list[Row]:
             isdefault=True,
             macaddress=router.public_mac,
         ),
+    ]
+
+
+def health_rows(server: Management, router: Router) -> list[Row]:
+    """The last results of a router's health checks."""
+    return [
+        row(
+            checkname=result.name,
+            checktype=result.kind,
+            success=result.success,
+            status=("SUCCESS" if result.success else "FAILED") if server.profile.has(4, 22) else None,
+            lastupdated=stamp(result.checked),
+            details=result.details,
+        )
+        for result in server.health.known(router)
     ]
 
 
@@ -201,28 +221,5 @@ async def restart_network(server: Management, arguments: Arguments) -> dict[str,
         ("Network", network.id),
         work,
         queue=f"network {network.id}",
-    )
-    return {"jobid": job.id}
-
-
-@command(
-    "rebootRouter",
-    "Starts a router.",
-    Param("id", "uuid", required=True, entity="router"),
-    Param("forced", "boolean", since=(4, 16)),
-    is_async=True,
-)
-async def reboot_router(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Accept the job: stop and start with full reprogramming."""
-    router = server.router(arguments["id"])
-    text = f"rebooting router: {router.id}" if server.profile.has(4, 11) else f"rebooting router: {router.number}"
-    family = server.begin("ROUTER.REBOOT", text, (router.id, "DomainRouter", router.name))
-
-    async def work() -> dict[str, Any]:
-        await server.orchestrator.reboot_router(router, family)
-        return {"router": router_row(server, router)}
-
-    job = server.jobs.submit(
-        "org.apache.cloudstack.api.command.admin.router.RebootRouterCmd", ("DomainRouter", router.id), work
     )
     return {"jobid": job.id}

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab.api.errors import invalid_value
 from csworkbench.lab.api.registry import Arguments
+from csworkbench.lab.sessions import current
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
 
 Row = dict[str, Any]
 MAX_PAGE = 500
-"""`default.page.size`: the largest page, and what comes without paging."""
+"""The default of `default.page.size`: the largest page, and what comes without paging."""
+PAGE_LIMIT = "default.page.size"
+"""Under this name the arguments carry the setting, which is no parameter of any command."""
 _UNLIMITED = -1
 
 
@@ -29,18 +32,20 @@ def row(**fields: Any) -> Row:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def owned_by(server: Management, arguments: Arguments, account: str) -> bool:
-    """Whether the caller, a root admin, sees rows of that account with these arguments.
+def owned_by(_server: Management, arguments: Arguments, account: str) -> bool:
+    """Whether the caller sees rows of that account with these arguments: a user never those of another account.
 
-    Without `listall` it is the caller's own account only, unless a row is asked for by its id.
+    Without `listall` a root admin sees the own account only too, unless a row is asked for by its id.
     """
+    if not current().root and account != current().account:
+        return False
     if "projectid" in arguments and arguments["projectid"] != "-1":
         return False
     if "account" in arguments:
         return bool(arguments["account"] == account)
     if arguments.get("listall", False) or "id" in arguments or "domainid" in arguments:
         return True
-    return account == server.admin_account
+    return account == current().account
 
 
 def matches(item: Row, arguments: Arguments, names: Iterable[str]) -> bool:
@@ -59,6 +64,7 @@ def has_keyword(item: Row, arguments: Arguments, fields: Sequence[str] = ("name"
 def reply(key: str, rows: Sequence[Row], arguments: Arguments) -> dict[str, Any]:
     """The page that was asked for, with the count of all matches; no rows at all make an empty object."""
     page, size = arguments.get("page"), arguments.get("pagesize")
+    most = int(arguments.get(PAGE_LIMIT, MAX_PAGE))
     if size is None and page is not None:
         raise invalid_value("'pagesize' parameter has to be specified together with 'page'")
     if size == _UNLIMITED:
@@ -68,13 +74,13 @@ def reply(key: str, rows: Sequence[Row], arguments: Arguments) -> dict[str, Any]
     elif size is not None:
         if page is None:
             raise invalid_value("'page' parameter has to be specified together with 'pagesize'")
-        if size > MAX_PAGE:
-            raise invalid_value(f"Page size can't exceed max allowed page size value: {MAX_PAGE}")
+        if size > most:
+            raise invalid_value(f"Page size can't exceed max allowed page size value: {most}")
         if size < 0 or page < 1:
             raise invalid_value("'page' and 'pagesize' have to be positive")
         shown = list(rows[(page - 1) * size : page * size])
     else:
-        shown = list(rows[:MAX_PAGE])
+        shown = list(rows[:most])
     if not rows:
         return {}
     return {"count": len(rows), key: shown}

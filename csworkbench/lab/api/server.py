@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,32 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from csworkbench.lab.api import commands_infrastructure, commands_log, commands_network, commands_routers, signature
-from csworkbench.lab.api.errors import INTERNAL, UNAUTHORIZED, UNSUPPORTED, ApiError, bad_credentials
-from csworkbench.lab.api.registry import COMMANDS, Command, available
+from csworkbench.lab.api import (
+    access,
+    commands_addresses,
+    commands_balancers,
+    commands_diagnostics,
+    commands_infrastructure,
+    commands_log,
+    commands_network,
+    commands_power,
+    commands_routers,
+    commands_rules,
+    commands_sessions,
+    commands_settings,
+    commands_vms,
+)
+from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY as CAPACITY
+from csworkbench.lab.api.errors import (
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    RESOURCE_UNAVAILABLE,
+    UNSUPPORTED,
+    ApiError,
+)
+from csworkbench.lab.api.registry import Command, available
 from csworkbench.lab.api.validate import check
+from csworkbench.lab.sessions import NOBODY, Caller, Session, current, serve_as
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -25,8 +48,24 @@ PATH = "/client/api"
 MAX_BODY = 1 << 20
 """Bytes of a POST body."""
 _MAX_PARAMETERS = 1000
-_REGISTERED = (commands_infrastructure, commands_log, commands_network, commands_routers)
+_REGISTERED = (
+    commands_addresses,
+    commands_balancers,
+    commands_diagnostics,
+    commands_infrastructure,
+    commands_log,
+    commands_network,
+    commands_power,
+    commands_routers,
+    commands_rules,
+    commands_sessions,
+    commands_settings,
+    commands_vms,
+)
 """Imported for their registrations."""
+_HIDDEN = frozenset({INTERNAL, CAPACITY, RESOURCE_UNAVAILABLE})
+_GENERIC_TEXT = "Unable to process the request, please contact the administrator"
+"""What others than root admins read instead of these errors' texts."""
 _ERROR_KEY = "errorresponse"
 _log = logging.getLogger(__name__)
 
@@ -44,20 +83,67 @@ def application(server: Management) -> web.Application:
 
 
 async def _handle(server: Management, request: web.Request) -> web.Response:
+    serve_as(NOBODY)  # one task serves all requests of a connection
     given = await _parameters(request)
+    if server.away:  # its process is down: the kernel would refuse the connection, here it is closed at once
+        if request.transport is not None:
+            request.transport.abort()
+        raise web.HTTPServiceUnavailable
     name = given.get("command")
     as_json = given.get("response") == "json"
-    entry = COMMANDS.get(name) if name is not None else None
+    entry = available(server.profile).get(name) if name is not None else None
+    answer = _Answer(server, as_json=as_json)
     try:
-        entry = _authorised(server, given)
-        lowered = {key.lower(): value for key, value in given.items()}
-        body = await entry.handler(server, check(server, entry, lowered))
-        return _respond(entry.response_name, body, as_json=as_json)
+        if entry is not None and name in ("login", "logout"):
+            return (
+                _log_in(server, request, entry, given, answer) if name == "login" else _log_out(server, request, answer)
+            )
+        session, caller = _caller(server, request, given)
+        serve_as(caller)
+        entry = access.find_command(server, caller, str(name), session=session is not None)
+        access.check_rate(server, caller)
+        access.check_enforced(server, entry, request.method, given, session=session is not None)
+        access.check_maintenance(server, entry)
+        arguments = check(server, entry, {key.lower(): value for key, value in given.items()})
+        if session is not None and entry.name == "validateUserTwoFactorAuthenticationCode":
+            commands_sessions.verify_second_factor(session, arguments)
+        return answer.body(entry.response_name, await entry.handler(server, arguments))
     except ApiError as error:
-        return _fail(entry, error, as_json=as_json)
+        return answer.fail(entry, error)
     except Exception as error:
         _log.exception("command %s", name)
-        return _fail(entry, ApiError(INTERNAL, f"Internal error executing command: {error}"), as_json=as_json)
+        return answer.fail(entry, ApiError(INTERNAL, f"Internal error executing command: {error}"))
+
+
+def _caller(server: Management, request: web.Request, given: dict[str, str]) -> tuple[Session | None, Caller]:
+    """A signature counts before a cookie that a client happens to send along. Raises ApiError."""
+    access.check_source(server, request.remote)
+    if access.COOKIE not in request.cookies or any(name.lower() == "signature" for name in given):
+        return None, access.signed_caller(server, given)
+    return access.session_caller(server, request.cookies, given)
+
+
+def _log_in(
+    server: Management, request: web.Request, entry: Command, given: dict[str, str], answer: _Answer
+) -> web.Response:
+    """Raises ApiError 405, 431 or 531."""
+    if request.method != "POST":
+        raise ApiError(METHOD_NOT_ALLOWED, "Please use HTTP POST to authenticate using this API", None)
+    cookie, body = commands_sessions.open_session(
+        server, check(server, entry, {key.lower(): value for key, value in given.items()})
+    )
+    response = answer.body(entry.response_name, body)
+    response.set_cookie(access.COOKIE, cookie, path="/client", httponly=True, samesite="Lax")
+    response.set_cookie("sessionkey", body["sessionkey"], path="/client", httponly=True, samesite="Lax")
+    return response
+
+
+def _log_out(server: Management, request: web.Request, answer: _Answer) -> web.Response:
+    server.sessions.close(request.cookies.get(access.COOKIE, ""))
+    response = answer.body("logoutresponse", {"description": "success"})
+    response.del_cookie(access.COOKIE, path="/client")
+    response.del_cookie("sessionkey", path="/client")
+    return response
 
 
 async def _parameters(request: web.Request) -> dict[str, str]:
@@ -78,47 +164,37 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         raise web.HTTPBadRequest(text="too many parameters") from error
 
 
-def _authorised(server: Management, given: dict[str, str]) -> Command:
-    """The command, once the signature is verified; raises ApiError 401 (432 for an unknown command before 4.11)."""
-    lowered = {name.lower(): value for name, value in given.items()}
-    key, signed = lowered.get("apikey"), lowered.get("signature")
-    name = given.get("command")
-    if name is None or key is None or signed is None or key != server.key:
-        raise bad_credentials()
-    if not signature.unexpired(given, datetime.now(UTC), iso=server.profile.has(4, 12)):
-        raise bad_credentials()
-    if not signature.verifies(given, signed, server.secret):
-        raise bad_credentials()
-    entry = available(server.profile).get(name)
-    if entry is None:
-        if not server.profile.has(4, 11):
-            raise ApiError(UNSUPPORTED, "The given command does not exist or it is not available for user")
-        raise ApiError(
-            UNAUTHORIZED,
-            f"The given command '{name}' either does not exist, is not available for user, or not available",
-        )
-    return entry
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Writes replies in the form that the request asked for."""
 
+    server: Management
+    as_json: bool
 
-def _fail(entry: Command | None, error: ApiError, *, as_json: bool) -> web.Response:
-    body: dict[str, Any] = {"uuidList": [], "errorcode": error.status}
-    if error.cs_code is not None:
-        body["cserrorcode"] = error.cs_code
-    body["errortext"] = error.text
-    key = entry.response_name if entry is not None and error.status != UNSUPPORTED else _ERROR_KEY
-    response = _respond(key, body, as_json=as_json, status=error.status)
-    response.headers["X-Description"] = "".join(char if " " <= char <= "~" else "?" for char in error.text)[:512]
-    return response
+    def fail(self, entry: Command | None, error: ApiError) -> web.Response:
+        """The envelope of an error."""
+        body: dict[str, Any] = {"uuidList": [], "errorcode": error.status}
+        if error.cs_code is not None:
+            body["cserrorcode"] = error.cs_code
+        generic = error.status in _HIDDEN and not current().root
+        body["errortext"] = _GENERIC_TEXT if generic else error.text
+        key = entry.response_name if entry is not None and error.status != UNSUPPORTED else _ERROR_KEY
+        response = self.body(key, body, status=error.status)
+        text = "".join(char if " " <= char <= "~" else "?" for char in str(body["errortext"]))
+        response.headers["X-Description"] = text[:512]
+        return response
 
-
-def _respond(key: str, body: dict[str, Any], *, as_json: bool, status: int = 200) -> web.Response:
-    """The envelope. `Date` is the management server's clock, to the second."""
-    headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True), "X-Content-Type-Options": "nosniff"}
-    if as_json:
-        text = json.dumps({key: body}, ensure_ascii=False, separators=(",", ":"))
-        return web.Response(status=status, text=text, headers=headers, content_type="application/json", charset="UTF-8")
-    text = f'<?xml version="1.0" encoding="UTF-8"?><{key} cloud-stack-version="lab">{_xml(body)}</{key}>'
-    return web.Response(status=status, text=text, headers=headers, content_type="text/xml", charset="UTF-8")
+    def body(self, key: str, body: dict[str, Any], *, status: int = 200) -> web.Response:
+        """The envelope. `Date` is the management server's clock, to the second."""
+        headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True), "X-Content-Type-Options": "nosniff"}
+        if self.as_json:
+            text = json.dumps({key: body}, ensure_ascii=False, separators=(",", ":"))
+            kind = "application/json"
+        else:
+            version = self.server.profile.code_version
+            text = f'<?xml version="1.0" encoding="UTF-8"?><{key} cloud-stack-version="{version}">{_xml(body)}</{key}>'
+            kind = "text/xml"
+        return web.Response(status=status, text=text, headers=headers, content_type=kind, charset="UTF-8")
 
 
 def _xml(value: Any) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab.api.errors import MALFORMED_PARAMETER, PARAMETER, ApiError
+from csworkbench.lab.api.listing import PAGE_LIMIT
 from csworkbench.lab.api.registry import Arguments, Command, Param
 from csworkbench.lab.api.signature import parse_time
 
@@ -28,7 +29,7 @@ def check(server: Management, command: Command, given: Mapping[str, str]) -> Arg
             raise ApiError(MALFORMED_PARAMETER, f"Unable to parse parameter {name}: incorrect map syntax")
         if _CONTROL.search(value):
             raise ApiError(PARAMETER, f"Received value with non-printable ASCII characters for parameter {name}")
-    arguments: Arguments = {}
+    arguments: Arguments = {PAGE_LIMIT: server.settings.number(PAGE_LIMIT)}
     for param in command.params_of(server.profile):
         if param.type == "map":
             entries = {name: value for name, value in given.items() if name.startswith(f"{param.name}[")}

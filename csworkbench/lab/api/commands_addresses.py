@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public addresses: acquired, released, given to a VM as a whole (static NAT)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from csworkbench.lab import plan
+from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, VPC, ZONE, owner_fields, shown
+from csworkbench.lab.api.commands_rules import public_ip
+from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, PARAMETER, ApiError, invalid_value
+from csworkbench.lab.api.limits import require_public_ip
+from csworkbench.lab.api.listing import Row, owned_by, reply, row, stamp
+from csworkbench.lab.api.programming import Operation, accept, conflict, narrated, program
+from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
+from csworkbench.lab.records import PublicIp
+from csworkbench.lab.rules import Stage
+
+if TYPE_CHECKING:
+    from csworkbench.lab.management import Management
+
+_ASSIGN = Operation("NET.IPASSIGN", "associating ip to network", "address.AssociateIPAddrCmd", "IpAddress")
+_RELEASE = Operation("NET.IPRELEASE", "disassociating ip address", "address.DisassociateIPAddrCmd", "IpAddress")
+_ENABLE = Operation("STATICNAT.ENABLE", "enabling static nat", "nat.EnableStaticNatCmd", "IpAddress")
+_DISABLE = Operation("STATICNAT.DISABLE", "disabling static nat", "nat.DisableStaticNatCmd", "IpAddress")
+_ALL_FILES = (Stage.ADDRESSES, Stage.FIREWALL, Stage.FORWARDING, Stage.STATIC_NAT, Stage.LOAD_BALANCER)
+
+
+@command(
+    "listPublicIpAddresses",
+    "Lists all public ip addresses",
+    uuid_filter("ip"),
+    Param("ipaddress"),
+    ZONE,
+    Param("associatednetworkid", "uuid", entity="network"),
+    VPC,
+    Param("issourcenat", "boolean"),
+    Param("isstaticnat", "boolean"),
+    Param("forloadbalancing", "boolean"),
+    Param("forvirtualnetwork", "boolean"),
+    Param("allocatedonly", "boolean"),
+    Param("state"),
+    Param("vlanid", "uuid", entity="vlan"),
+    TAGS,
+    *ACCOUNT,
+)
+async def list_public_ip_addresses(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The addresses acquired for the network."""
+    ips = server.network.ips if owned_by(server, arguments, server.owner) and "vpcid" not in arguments else []
+    if arguments.get("forloadbalancing", False):
+        ips = [ip for ip in ips if any(rule.ip is ip for rule in server.network.balancers)]
+    names = ("id", "ipaddress", "zoneid", "associatednetworkid", "issourcenat", "isstaticnat", "state", "vlanid")
+    items = [_ip_row(server, ip) for ip in ips]
+    return reply("publicipaddress", shown(items, arguments, names, ("ipaddress",)), arguments)
+
+
+def _ip_row(server: Management, ip: PublicIp) -> Row:
+    network, fixed, vm = server.network, server.fixtures, ip.static_nat
+    return row(
+        id=ip.id,
+        ipaddress=ip.address,
+        allocated=stamp(ip.allocated),
+        zoneid=fixed.zone,
+        zonename="zone1",
+        issourcenat=ip.source_nat,
+        isstaticnat=vm is not None,
+        virtualmachineid=vm.id if vm else None,
+        virtualmachinename=vm.name if vm else None,
+        virtualmachinedisplayname=vm.name if vm else None,
+        vmipaddress=vm.address if vm else None,
+        issystem=False,
+        isportable=False,
+        **owner_fields(server),
+        forvirtualnetwork=True,
+        vlanid=fixed.vlan,
+        vlanname="vlan://untagged",
+        associatednetworkid=network.id,
+        associatednetworkname=network.name,
+        networkid=fixed.public_network,
+        physicalnetworkid=fixed.guest_physical_network,
+        state=ip.state,
+        hasrules=_has_rules(server, ip) if server.profile.has(4, 20) else None,
+    )
+
+
+def _has_rules(server: Management, ip: PublicIp) -> bool:
+    forwarded = any(rule.ip is ip for rule in server.network.forwarding)
+    return forwarded or any(rule.ip is ip for rule in server.network.balancers)
+
+
+@command(
+    "listIpForwardingRules",
+    "List the IP forwarding rules",
+    Param("id"),
+    IP,
+    Param("virtualmachineid", "uuid", entity="vm"),
+    *ACCOUNT,
+)
+async def list_ip_forwarding_rules(_server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Static NAT's old rule list: always empty, as where nobody makes such rules."""
+    return reply("ipforwardingrule", [], arguments)
+
+
+@command(
+    "associateIpAddress",
+    "Acquires and associates a public IP to an account.",
+    NETWORK,
+    VPC,
+    ZONE,
+    Param("ipaddress", since=(4, 13)),
+    Param("isportable", "boolean"),
+    *(param for param in ACCOUNT if param.name in ("account", "domainid", "projectid")),
+    is_async=True,
+)
+async def associate_ip_address(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Acquire the wanted address or the lowest free one; the router takes it with everything closed."""
+    if "networkid" not in arguments and "zoneid" not in arguments:
+        raise ApiError(PARAMETER, "Unable to figure out zone to assign ip to")
+    require_public_ip(server)
+    network = server.network
+    taken = {ip.address for ip in network.ips}
+    free = [str(host) for host in list(plan.PUBLIC.hosts())[plan.FIRST_PUBLIC - 1 :] if str(host) not in taken]
+    wanted = arguments.get("ipaddress", free[0] if free else None)
+    if wanted not in free:
+        raise ApiError(INSUFFICIENT_CAPACITY, f"Insufficient address capacity: {wanted or 'none'} is free", 4325)
+    ip = PublicIp(server.new_id(), str(wanted), state="Allocating")
+    network.ips.append(ip)
+
+    async def work() -> dict[str, Any]:
+        try:
+            await program(server, Stage.ADDRESSES)
+        except ApiError:
+            network.ips.remove(ip)
+            raise
+        ip.state = "Allocated"
+        return {"ipaddress": _ip_row(server, ip)}
+
+    return accept(server, _ASSIGN, ip.id, work, created=True)
+
+
+@command(
+    "disassociateIpAddress",
+    "Disassociates an IP address from the account.",
+    Param("id", "uuid", required=True, entity="ip"),
+    is_async=True,
+)
+async def disassociate_ip_address(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Release an address with all rules on it."""
+    network, ip = server.network, public_ip(server, arguments["id"])
+    if ip.source_nat:
+        raise ApiError(PARAMETER, "ip address is used for source nat purposes and can not be disassociated.", 4350)
+
+    async def work() -> dict[str, Any]:
+        ip.state = "Releasing"
+        ip.static_nat = None
+        network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
+        network.forwarding[:] = [rule for rule in network.forwarding if rule.ip is not ip]
+        network.balancers[:] = [rule for rule in network.balancers if rule.ip is not ip]
+        network.ips[:] = [other for other in network.ips if other is not ip]
+        await program(server, *_ALL_FILES)
+        return {"success": True}
+
+    return accept(server, _RELEASE, ip.id, work)
+
+
+@command(
+    "enableStaticNat",
+    "Enables static NAT for given IP address",
+    Param("ipaddressid", "uuid", required=True, entity="ip"),
+    Param("virtualmachineid", "uuid", required=True, entity="vm"),
+    NETWORK,
+    Param("vmguestip"),
+)
+async def enable_static_nat(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Give the address to a VM; synchronous: the reply comes when the router is programmed."""
+    network, ip = server.network, public_ip(server, arguments["ipaddressid"])
+    vm = next(vm for vm in network.vms if vm.id == arguments["virtualmachineid"])
+    if ip.source_nat:
+        raise invalid_value("Can't enable static, ip address is a sourceNat ip address")
+    if _has_rules(server, ip):
+        raise conflict(f"Failed to enable static nat for the ip address {ip.address} as it already has rules assigned")
+    if ip.static_nat is not None and ip.static_nat is not vm:
+        raise conflict(f"Failed to enable static nat on the {ip.address}: it is assigned to another VM")
+    if any(other.static_nat is vm and other is not ip for other in network.ips):
+        raise conflict(f"Failed to enable static nat on the VM {vm.name}: it is enabled with another IP address")
+    family = server.begin(_ENABLE.kind, _ENABLE.doing, _ENABLE.resource(ip.id, ip.address))
+
+    async def work() -> dict[str, Any]:
+        ip.static_nat = vm
+        try:
+            await program(server, Stage.STATIC_NAT)
+        except ApiError:
+            ip.static_nat = None
+            raise
+        return {"success": True}
+
+    return await narrated(family, _ENABLE, work)
+
+
+@command(
+    "disableStaticNat",
+    "Disables static rule for given IP address",
+    Param("ipaddressid", "uuid", required=True, entity="ip"),
+    is_async=True,
+)
+async def disable_static_nat(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Take the address from the VM; its firewall rules go too, as there."""
+    network, ip = server.network, public_ip(server, arguments["ipaddressid"])
+    if ip.static_nat is None:
+        raise invalid_value("Specified IP address id is not associated with any vm Id")
+
+    async def work() -> dict[str, Any]:
+        ip.static_nat = None
+        network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
+        await program(server, Stage.FIREWALL, Stage.STATIC_NAT)
+        return {"success": True}
+
+    return accept(server, _DISABLE, ip.id, work)

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load balancer rules: haproxy on the routers follows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from csworkbench.lab.api.commands_network import NETWORK, TAGS, ZONE, owner_fields, shown, vm_row
+from csworkbench.lab.api.commands_rules import (
+    discard,
+    open_port,
+    port,
+    public_ip,
+    require_free_port,
+    revoke_opened,
+)
+from csworkbench.lab.api.errors import ApiError, invalid_value
+from csworkbench.lab.api.listing import Row, owned_by, reply, row
+from csworkbench.lab.api.programming import Operation, accept, program
+from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
+from csworkbench.lab.records import ACTIVE, ADD, REVOKE, BalancerRule, Vm
+from csworkbench.lab.rules import Stage
+
+if TYPE_CHECKING:
+    from csworkbench.lab.management import Management
+
+ALGORITHMS = ("source", "roundrobin", "leastconn")
+_CREATE = Operation("LB.CREATE", "creating load balancer", "loadbalancer.CreateLoadBalancerRuleCmd", "LoadBalancerRule")
+_DELETE = Operation("LB.DELETE", "deleting load balancer", "loadbalancer.DeleteLoadBalancerRuleCmd", "LoadBalancerRule")
+_ASSIGN = Operation(
+    "LB.ASSIGN.TO.RULE",
+    "applying instances for load balancer",
+    "loadbalancer.AssignToLoadBalancerRuleCmd",
+    "LoadBalancerRule",
+)
+_REMOVE = Operation(
+    "LB.REMOVE.FROM.RULE",
+    "removing instances from load balancer",
+    "loadbalancer.RemoveFromLoadBalancerRuleCmd",
+    "LoadBalancerRule",
+)
+_FILES = (Stage.FIREWALL, Stage.LOAD_BALANCER)
+
+
+@command(
+    "listLoadBalancerRules",
+    "Lists load balancer rules.",
+    uuid_filter("loadbalancer"),
+    Param("name"),
+    Param("publicipid", "uuid", entity="ip"),
+    Param("virtualmachineid", "uuid", entity="vm"),
+    ZONE,
+    NETWORK,
+    TAGS,
+    *ACCOUNT,
+)
+async def list_load_balancer_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Rules; `virtualmachineid`: those that this VM serves."""
+    rules = server.network.balancers if owned_by(server, arguments, server.owner) else []
+    if "virtualmachineid" in arguments:
+        rules = [rule for rule in rules if any(vm.id == arguments["virtualmachineid"] for vm in rule.vms)]
+    items = [_rule_row(server, rule) for rule in rules]
+    names = ("id", "name", "publicipid", "zoneid", "networkid")
+    return reply("loadbalancerrule", shown(items, arguments, names), arguments)
+
+
+def _rule_row(server: Management, rule: BalancerRule) -> Row:
+    return row(
+        id=rule.id,
+        name=rule.name,
+        publicipid=rule.ip.id,
+        publicip=rule.ip.address,
+        publicport=str(rule.public_port),
+        privateport=str(rule.private_port),
+        algorithm=rule.algorithm,
+        protocol=rule.protocol,
+        networkid=server.network.id,
+        cidrlist="",
+        **owner_fields(server),
+        state=rule.state,
+        zoneid=server.fixtures.zone,
+        zonename="zone1",
+        tags=[],
+    )
+
+
+@command(
+    "listLoadBalancerRuleInstances",
+    "List all virtual machine instances that are assigned to a load balancer rule.",
+    Param("id", "uuid", required=True, entity="loadbalancer"),
+    Param("applied", "boolean"),
+    Param("lbvmips", "boolean"),
+)
+async def list_load_balancer_rule_instances(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The VMs behind a rule; `applied=false`: the network's others."""
+    rule = _rule(server, arguments)
+    applied = arguments.get("applied", True)
+    vms = [vm for vm in server.network.vms if (vm in rule.vms) == applied]
+    if not owned_by(server, arguments, server.owner):
+        vms = []
+    if arguments.get("lbvmips", False):
+        pairs: list[Row] = [
+            {"loadbalancerruleinstance": vm_row(server, vm), "lbvmipaddresses": [vm.address]} for vm in vms
+        ]
+        return reply("lbrulevmidip", pairs, arguments)
+    return reply("loadbalancerruleinstance", [vm_row(server, vm) for vm in vms], arguments)
+
+
+@command(
+    "createLoadBalancerRule",
+    "Creates a load balancer rule",
+    Param("name", required=True),
+    Param("algorithm", required=True),
+    Param("publicport", "integer", required=True),
+    Param("privateport", "integer", required=True),
+    Param("publicipid", "uuid", entity="ip"),
+    NETWORK,
+    ZONE,
+    Param("protocol"),
+    Param("openfirewall", "boolean"),
+    Param("description"),
+    is_async=True,
+)
+async def create_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """A rule without VMs; haproxy has a listener for it once a VM is assigned."""
+    network = server.network
+    if "publicipid" not in arguments:
+        raise invalid_value("publicipid is needed: this test cloud acquires no address by itself")
+    ip = public_ip(server, arguments["publicipid"])
+    public, private = port(arguments, "publicport"), port(arguments, "privateport")
+    algorithm, protocol = str(arguments["algorithm"]), str(arguments.get("protocol", "tcp")).lower()
+    if algorithm not in ALGORITHMS:
+        raise invalid_value(f"Invalid algorithm: {algorithm}")
+    if protocol != "tcp":
+        raise invalid_value("haproxy serves the protocol tcp only")
+    require_free_port(server, ip, protocol, public)
+    rule = BalancerRule(
+        id=server.new_id(),
+        name=str(arguments["name"]),
+        ip=ip,
+        algorithm=algorithm,
+        public_port=public,
+        private_port=private,
+        vms=[],
+        state=ADD,
+    )
+    network.balancers.append(rule)
+    opened = open_port(server, ip, protocol, public, rule.id) if arguments.get("openfirewall", True) else None
+
+    async def work() -> dict[str, Any]:
+        try:
+            await program(server, *_FILES)
+        except ApiError:
+            discard(network.balancers, rule)
+            discard(network.firewall, opened)
+            raise
+        rule.state = ACTIVE
+        if opened is not None:
+            opened.state = ACTIVE
+        return {"loadbalancer": _rule_row(server, rule)}
+
+    return accept(server, _CREATE, rule.id, work, created=True)
+
+
+@command(
+    "deleteLoadBalancerRule",
+    "Deletes a load balancer rule.",
+    Param("id", "uuid", required=True, entity="loadbalancer"),
+    is_async=True,
+)
+async def delete_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """End a rule, and the firewall rule that was made for it."""
+    network, rule = server.network, _rule(server, arguments)
+
+    async def work() -> dict[str, Any]:
+        rule.state = REVOKE
+        opened = revoke_opened(server, rule.id)
+        await program(server, *_FILES)
+        discard(network.balancers, rule)
+        for other in opened:
+            discard(network.firewall, other)
+        return {"success": True}
+
+    return accept(server, _DELETE, rule.id, work)
+
+
+@command(
+    "assignToLoadBalancerRule",
+    "Assigns virtual machine or a list of virtual machines to a load balancer rule.",
+    Param("id", "uuid", required=True, entity="loadbalancer"),
+    Param("virtualmachineids", "list"),
+    Param("vmidipmap", "map"),
+    is_async=True,
+)
+async def assign_to_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """More VMs behind a rule."""
+    rule = _rule(server, arguments)
+
+    async def work() -> dict[str, Any]:
+        fresh = _named_vms(server, arguments)
+        for vm in fresh:
+            if vm in rule.vms:
+                raise invalid_value(f"VM {vm.id} is already mapped to load balancer.")
+        return await _serve_from(server, rule, [*rule.vms, *fresh])
+
+    return accept(server, _ASSIGN, rule.id, work)
+
+
+@command(
+    "removeFromLoadBalancerRule",
+    "Removes a virtual machine or a list of virtual machines from a load balancer rule.",
+    Param("id", "uuid", required=True, entity="loadbalancer"),
+    Param("virtualmachineids", "list"),
+    Param("vmidipmap", "map"),
+    is_async=True,
+)
+async def remove_from_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Fewer VMs behind a rule; without any the listener goes."""
+    rule = _rule(server, arguments)
+
+    async def work() -> dict[str, Any]:
+        gone = _named_vms(server, arguments)
+        for vm in gone:
+            if vm not in rule.vms:
+                raise invalid_value(f"The instance with id: {vm.id} is not assigned to load balancer rule {rule.id}")
+        return await _serve_from(server, rule, [vm for vm in rule.vms if vm not in gone])
+
+    return accept(server, _REMOVE, rule.id, work)
+
+
+async def _serve_from(server: Management, rule: BalancerRule, vms: list[Vm]) -> dict[str, Any]:
+    before, rule.vms = rule.vms, vms
+    try:
+        await program(server, Stage.LOAD_BALANCER)
+    except ApiError:
+        rule.vms = before
+        raise
+    return {"success": True}
+
+
+def _rule(server: Management, arguments: Arguments) -> BalancerRule:
+    return next(rule for rule in server.network.balancers if rule.id == arguments["id"])
+
+
+def _named_vms(server: Management, arguments: Arguments) -> list[Vm]:
+    """The VMs in `virtualmachineids` and `vmidipmap[i].vmid`; raises ApiError 431."""
+    mapped = arguments.get("vmidipmap", {})
+    ids = [*arguments.get("virtualmachineids", []), *(mapped[name] for name in mapped if name.endswith(".vmid"))]
+    if not ids:
+        raise invalid_value("Both virtual machine ids and vm ips are null")
+    known = {vm.id: vm for vm in server.network.vms}
+    missing = [identity for identity in ids if identity not in known]
+    if missing:
+        raise invalid_value(f"Invalid instance ID: {missing[0]}")
+    return [known[identity] for identity in dict.fromkeys(ids)]

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firewall, egress and port-forwarding rules: made, listed, taken away, with real effect on the routers."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, shown
+from csworkbench.lab.api.errors import ApiError, invalid_value
+from csworkbench.lab.api.listing import Row, owned_by, reply, row
+from csworkbench.lab.api.programming import Operation, accept, conflict, program
+from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
+from csworkbench.lab.records import ACTIVE, ADD, REVOKE, FirewallRule, ForwardingRule, PublicIp
+from csworkbench.lab.rules import Stage
+
+if TYPE_CHECKING:
+    from csworkbench.lab.management import Management
+
+ANYWHERE = "0.0.0.0/0"
+_PORTS = range(1, 65536)
+_OPEN = Operation("FIREWALL.OPEN", "creating firewall rule", "firewall.CreateFirewallRuleCmd", "FirewallRule")
+_CLOSE = Operation("FIREWALL.CLOSE", "revoking firewall rule", "firewall.DeleteFirewallRuleCmd", "FirewallRule")
+_EGRESS_OPEN = Operation(
+    "FIREWALL.EGRESS.OPEN", "creating egress firewall rule", "firewall.CreateEgressFirewallRuleCmd", "FirewallRule"
+)
+_EGRESS_CLOSE = Operation(
+    "FIREWALL.EGRESS.CLOSE", "revoking egress firewall rule", "firewall.DeleteEgressFirewallRuleCmd", "FirewallRule"
+)
+_FORWARD = Operation(
+    "NET.RULEADD", "creating port forwarding rule", "firewall.CreatePortForwardingRuleCmd", "PortForwardingRule"
+)
+_UNFORWARD = Operation(
+    "NET.RULEDELETE", "revoking forwarding rule", "firewall.DeletePortForwardingRuleCmd", "PortForwardingRule"
+)
+_RANGE = (
+    Param("startport", "integer"),
+    Param("endport", "integer"),
+    Param("icmptype", "integer"),
+    Param("icmpcode", "integer"),
+    Param("cidrlist", "list"),
+)
+
+
+@command(
+    "listFirewallRules",
+    "Lists all firewall rules for an IP address.",
+    uuid_filter("firewall"),
+    IP,
+    NETWORK,
+    TAGS,
+    *ACCOUNT,
+)
+async def list_firewall_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Ingress rules."""
+    return _firewall_reply(server, server.network.firewall, arguments)
+
+
+@command(
+    "listEgressFirewallRules",
+    "Lists all egress firewall rules for network ID.",
+    uuid_filter("egress"),
+    IP,
+    NETWORK,
+    TAGS,
+    *ACCOUNT,
+)
+async def list_egress_firewall_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Egress rules."""
+    return _firewall_reply(server, server.network.egress, arguments)
+
+
+def _firewall_reply(server: Management, rules: Iterable[FirewallRule], arguments: Arguments) -> dict[str, Any]:
+    items = [firewall_row(server, rule) for rule in rules] if owned_by(server, arguments, server.owner) else []
+    return reply("firewallrule", shown(items, arguments, ("id", "ipaddressid", "networkid")), arguments)
+
+
+def firewall_row(server: Management, rule: FirewallRule) -> Row:
+    """An ingress or egress rule as the API shows it."""
+    icmp = -1 if rule.protocol == "icmp" else None
+    return row(
+        id=rule.id,
+        protocol=rule.protocol,
+        startport=rule.start_port,
+        endport=rule.end_port,
+        icmptype=icmp,
+        icmpcode=icmp,
+        cidrlist=rule.cidr,
+        destcidrlist="" if rule.ip is None else None,
+        ipaddressid=rule.ip.id if rule.ip else None,
+        ipaddress=rule.ip.address if rule.ip else None,
+        networkid=server.network.id,
+        traffictype="Ingress" if rule.ip else "Egress",
+        state=rule.state,
+        tags=[],
+    )
+
+
+@command(
+    "createFirewallRule",
+    "Creates a firewall rule for a given IP address",
+    Param("ipaddressid", "uuid", required=True, entity="ip"),
+    Param("protocol", required=True),
+    *_RANGE,
+    is_async=True,
+)
+async def create_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Let something in on a public address."""
+    rule = _firewall_rule(server, arguments, public_ip(server, arguments["ipaddressid"]), ANYWHERE)
+    return _create_firewall(server, _OPEN, server.network.firewall, rule)
+
+
+@command(
+    "createEgressFirewallRule",
+    "Creates a egress firewall rule for a given network ",
+    Param("networkid", "uuid", required=True, entity="network"),
+    Param("protocol", required=True),
+    *_RANGE,
+    is_async=True,
+)
+async def create_egress_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Let something out; block it where the offering allows everything."""
+    rule = _firewall_rule(server, arguments, None, str(server.network.cidr))
+    inside = (ipaddress.IPv4Network(cidr).subnet_of(server.network.cidr) for cidr in rule.cidr.split(","))
+    if not all(inside):
+        raise invalid_value(f"{rule.cidr} is not within the guest cidr {server.network.cidr}")
+    return _create_firewall(server, _EGRESS_OPEN, server.network.egress, rule)
+
+
+def _create_firewall(
+    server: Management, operation: Operation, rules: list[FirewallRule], rule: FirewallRule
+) -> dict[str, Any]:
+    for other in rules:
+        same = (other.ip, other.protocol, other.cidr) == (rule.ip, rule.protocol, rule.cidr)
+        if same and other.state != REVOKE and _overlap(other, rule):
+            raise conflict(
+                f"The range specified, {rule.start_port}-{rule.end_port}, conflicts with rule {other.id} which has "
+                f"{other.start_port}-{other.end_port}"
+            )
+    rules.append(rule)
+
+    async def work() -> dict[str, Any]:
+        try:
+            await program(server, Stage.FIREWALL)
+        except ApiError:
+            discard(rules, rule)
+            raise
+        rule.state = ACTIVE
+        return {"firewallrule": firewall_row(server, rule)}
+
+    return accept(server, operation, rule.id, work, created=True)
+
+
+@command(
+    "deleteFirewallRule",
+    "Deletes a firewall rule",
+    Param("id", "uuid", required=True, entity="firewall"),
+    is_async=True,
+)
+async def delete_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Close it again; what is established goes on."""
+    return _delete_firewall(server, _CLOSE, server.network.firewall, arguments["id"])
+
+
+@command(
+    "deleteEgressFirewallRule",
+    "Deletes an egress firewall rule",
+    Param("id", "uuid", required=True, entity="egress"),
+    is_async=True,
+)
+async def delete_egress_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Take an egress rule away."""
+    return _delete_firewall(server, _EGRESS_CLOSE, server.network.egress, arguments["id"])
+
+
+def _delete_firewall(
+    server: Management, operation: Operation, rules: list[FirewallRule], identity: str
+) -> dict[str, Any]:
+    rule = next(rule for rule in rules if rule.id == identity)
+
+    async def work() -> dict[str, Any]:
+        rule.state = REVOKE
+        await program(server, Stage.FIREWALL)
+        discard(rules, rule)
+        return {"success": True}
+
+    return accept(server, operation, rule.id, work)
+
+
+@command(
+    "listPortForwardingRules",
+    "Lists all port forwarding rules for an IP address.",
+    uuid_filter("forwarding"),
+    IP,
+    NETWORK,
+    TAGS,
+    *ACCOUNT,
+)
+async def list_port_forwarding_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Forwarded ports."""
+    mine = owned_by(server, arguments, server.owner)
+    items = [_forwarding_row(server, rule) for rule in server.network.forwarding] if mine else []
+    return reply("portforwardingrule", shown(items, arguments, ("id", "ipaddressid", "networkid")), arguments)
+
+
+def _forwarding_row(server: Management, rule: ForwardingRule) -> Row:
+    private, public = str(rule.private_port), str(rule.public_port)
+    return row(
+        id=rule.id,
+        privateport=private,
+        privateendport=private,
+        protocol=rule.protocol,
+        publicport=public,
+        publicendport=public,
+        virtualmachineid=rule.vm.id,
+        virtualmachinename=rule.vm.name,
+        virtualmachinedisplayname=rule.vm.name,
+        vmguestip=rule.vm.address,
+        ipaddressid=rule.ip.id,
+        ipaddress=rule.ip.address,
+        networkid=server.network.id,
+        state=rule.state,
+        cidrlist="",
+        tags=[],
+    )
+
+
+@command(
+    "createPortForwardingRule",
+    "Creates a port forwarding rule",
+    Param("ipaddressid", "uuid", required=True, entity="ip"),
+    Param("privateport", "integer", required=True),
+    Param("publicport", "integer", required=True),
+    Param("protocol", required=True),
+    Param("virtualmachineid", "uuid", required=True, entity="vm"),
+    Param("privateendport", "integer"),
+    Param("publicendport", "integer"),
+    Param("openfirewall", "boolean"),
+    NETWORK,
+    Param("vmguestip"),
+    is_async=True,
+)
+async def create_port_forwarding_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Forward a port; unless `openfirewall` is false, the port is opened as well. One port per rule."""
+    network, ip = server.network, public_ip(server, arguments["ipaddressid"])
+    public, private = port(arguments, "publicport"), port(arguments, "privateport")
+    if (arguments.get("publicendport", public), arguments.get("privateendport", private)) != (public, private):
+        raise invalid_value("port ranges are not offered by this test cloud")
+    protocol = _protocol(arguments, "tcp", "udp")
+    vm = next(vm for vm in network.vms if vm.id == arguments["virtualmachineid"])
+    if arguments.get("vmguestip", vm.address) != vm.address:
+        raise invalid_value("Vm doesn't have guest ip address specified")
+    require_free_port(server, ip, protocol, public)
+    rule = ForwardingRule(server.new_id(), ip, protocol, public, private, vm, ADD)
+    network.forwarding.append(rule)
+    opened = open_port(server, ip, protocol, public, rule.id) if arguments.get("openfirewall", True) else None
+
+    async def work() -> dict[str, Any]:
+        try:
+            await program(server, Stage.FIREWALL, Stage.FORWARDING)
+        except ApiError:
+            discard(network.forwarding, rule)
+            discard(network.firewall, opened)
+            raise
+        rule.state = ACTIVE
+        if opened is not None:
+            opened.state = ACTIVE
+        return {"portforwardingrule": _forwarding_row(server, rule)}
+
+    return accept(server, _FORWARD, rule.id, work, created=True)
+
+
+@command(
+    "deletePortForwardingRule",
+    "Deletes a port forwarding rule",
+    Param("id", "uuid", required=True, entity="forwarding"),
+    is_async=True,
+)
+async def delete_port_forwarding_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """End a forwarding, and the firewall rule that was made for it."""
+    network = server.network
+    rule = next(rule for rule in network.forwarding if rule.id == arguments["id"])
+
+    async def work() -> dict[str, Any]:
+        rule.state = REVOKE
+        opened = revoke_opened(server, rule.id)
+        await program(server, Stage.FIREWALL, Stage.FORWARDING)
+        discard(network.forwarding, rule)
+        for other in opened:
+            discard(network.firewall, other)
+        return {"success": True}
+
+    return accept(server, _UNFORWARD, rule.id, work)
+
+
+def public_ip(server: Management, identity: str) -> PublicIp:
+    """The address with that id, which the parameter check has confirmed."""
+    return next(ip for ip in server.network.ips if ip.id == identity)
+
+
+def port(arguments: Arguments, name: str) -> int:
+    """A port number; raises ApiError 431."""
+    number = int(arguments[name])
+    if number not in _PORTS:
+        raise invalid_value(f"{name} is an invalid value: {number}")
+    return number
+
+
+def require_free_port(server: Management, ip: PublicIp, protocol: str, public: int) -> None:
+    """Raises ApiError 537 when that port of the address is taken, or the whole address is a VM's."""
+    if ip.static_nat is not None:
+        raise conflict(f"Can't create the rule: ip address {ip.address} is enabled for static nat")
+    network = server.network
+    taken = [(rule.ip, rule.protocol, rule.public_port) for rule in network.forwarding if rule.state != REVOKE]
+    taken += [(rule.ip, rule.protocol, rule.public_port) for rule in network.balancers if rule.state != REVOKE]
+    if (ip, protocol, public) in taken:
+        raise conflict(f"The range specified, {public}-{public}, conflicts with a rule on {ip.address}")
+
+
+def open_port(server: Management, ip: PublicIp, protocol: str, public: int, owner: str) -> FirewallRule | None:
+    """The firewall rule that comes with a forwarding or balancing rule; None when the port is open already."""
+    rule = FirewallRule(server.new_id(), ip, protocol, public, public, ANYWHERE, ADD, owner)
+    for other in server.network.firewall:
+        if (other.ip, other.protocol) == (ip, protocol) and other.state != REVOKE and _overlap(other, rule):
+            return None
+    server.network.firewall.append(rule)
+    return rule
+
+
+def revoke_opened(server: Management, owner: str) -> list[FirewallRule]:
+    """Mark the firewall rules that came with that rule."""
+    opened = [rule for rule in server.network.firewall if rule.opened_for == owner]
+    for rule in opened:
+        rule.state = REVOKE
+    return opened
+
+
+def _firewall_rule(server: Management, arguments: Arguments, ip: PublicIp | None, everybody: str) -> FirewallRule:
+    """Raises ApiError 431."""
+    protocol = _protocol(arguments, "tcp", "udp", "icmp", *(() if ip else ("all",)))
+    ported = protocol in ("tcp", "udp")
+    first = port(arguments, "startport") if ported and "startport" in arguments else None
+    last = port(arguments, "endport") if ported and "endport" in arguments else first
+    if first is None:
+        first = last
+    if first is not None and last is not None and first > last:
+        raise invalid_value("Start port can't be bigger than end port")
+    if not ported and ("startport" in arguments or "endport" in arguments):
+        raise invalid_value(f"Can specify start and end ports only when protocol is TCP or UDP, not {protocol}")
+    cidrs = arguments.get("cidrlist", [everybody])
+    try:
+        networks = [str(ipaddress.IPv4Network(cidr)) for cidr in cidrs]
+    except ValueError as error:
+        raise invalid_value(f"Source cidrs formatting error {error}") from error
+    return FirewallRule(server.new_id(), ip, protocol, first, last, ",".join(networks), ADD)
+
+
+def _protocol(arguments: Arguments, *offered: str) -> str:
+    protocol = str(arguments["protocol"]).lower()
+    if protocol not in offered:
+        raise invalid_value(f"Protocol {protocol} is not supported; expected one of {', '.join(offered)}")
+    return protocol
+
+
+def _overlap(one: FirewallRule, other: FirewallRule) -> bool:
+    if None in (one.start_port, one.end_port, other.start_port, other.end_port):
+        return True
+    return bool(one.start_port <= other.end_port and other.start_port <= one.end_port)  # type: ignore[operator]
+
+
+def discard(rules: list[Any], rule: object) -> None:
+    """Remove a row that may be gone already."""
+    if rule in rules:
+        rules.remove(rule)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VMs that come and go: deployVirtualMachine and destroyVirtualMachine, with machines behind them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING, Any
+
+from csworkbench.lab import plan, records
+from csworkbench.lab.api.commands_network import vm_row
+from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, ApiError, invalid_value
+from csworkbench.lab.api.listing import Row
+from csworkbench.lab.api.programming import Operation, accept, program
+from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command
+from csworkbench.lab.hosts import LabError
+from csworkbench.lab.records import Vm
+from csworkbench.lab.rules import Stage
+
+if TYPE_CHECKING:
+    from csworkbench.lab.management import Management
+    from csworkbench.lab.tenants import Tenants
+
+_DEPLOY = Operation("VM.CREATE", "starting Vm", "vm.DeployVMCmd", "VirtualMachine")
+_DESTROY = Operation("VM.DESTROY", "destroying Vm", "vm.DestroyVMCmd", "VirtualMachine")
+_HOST_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LAST_GUEST = 254
+
+
+@command(
+    "deployVirtualMachine",
+    "Creates and automatically starts a virtual machine based on a service offering, disk offering, and template.",
+    Param("serviceofferingid", "uuid", required=True, entity="serviceoffering"),
+    Param("zoneid", "uuid", required=True, entity="zone"),
+    Param("templateid", "uuid", entity="template"),
+    Param("networkids", "list"),
+    Param("name"),
+    Param("displayname"),
+    Param("userdata"),
+    Param("ipaddress"),
+    *(param for param in ACCOUNT if param.name in ("account", "domainid", "projectid")),
+    is_async=True,
+)
+async def deploy_virtual_machine(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """One more tenant: the router knows it before it runs."""
+    network, tenants = server.network, _tenants(server)
+    for identity in arguments.get("networkids", []):
+        if identity != network.id:
+            raise invalid_value(f"Unable to find network by id {identity}")
+    number = tenants.next_number()
+    name = str(arguments.get("name", f"i-2-{number}-VM"))
+    if not _HOST_NAME.fullmatch(name):
+        raise invalid_value("Invalid name. Vm name can contain ASCII letters, digits and hyphens only")
+    if tenants.is_taken(name):
+        raise invalid_value(f"The vm with hostName {name} already exists in the network domain: {plan.DOMAIN}")
+    vm = Vm(
+        id=server.new_id(),
+        nic_id=server.new_id(),
+        number=number,
+        name=name,
+        address=_guest_address(server, arguments.get("ipaddress")),
+        mac=records.mac("02:00:4f", server.rng),
+        user_data=_user_data(arguments.get("userdata", "")),
+        state="Starting",
+    )
+    network.vms.append(vm)
+
+    async def work() -> Row:
+        password = network.passwords[vm.address] = f"first-{vm.name}"
+        try:
+            await program(server, Stage.DHCP, Stage.METADATA)
+            await tenants.start(vm)
+        except (ApiError, LabError) as error:
+            await tenants.destroy(vm)
+            vm.state = "Error"
+            raise ApiError(INTERNAL, f"Unable to start a VM {vm.name}: {error}") from error
+        return {"virtualmachine": {**vm_row(server, vm), "password": password}}
+
+    return accept(server, _DEPLOY, vm.id, work, created=True)
+
+
+@command(
+    "destroyVirtualMachine",
+    "Destroys a virtual machine.",
+    Param("id", "uuid", required=True, entity="vm"),
+    Param("expunge", "boolean"),
+    is_async=True,
+)
+async def destroy_virtual_machine(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Power off; with `expunge` the row, all rules that lead to it and its place in the router's files go too."""
+    network, tenants = server.network, _tenants(server)
+    vm = next(vm for vm in network.vms if vm.id == arguments["id"])
+
+    async def work() -> Row:
+        await tenants.destroy(vm)
+        vm.state = "Destroyed"
+        shown = {"virtualmachine": vm_row(server, vm)}
+        if not arguments.get("expunge", False):
+            return shown
+        network.vms[:] = [other for other in network.vms if other is not vm]
+        network.forwarding[:] = [rule for rule in network.forwarding if rule.vm is not vm]
+        for rule in network.balancers:
+            rule.vms = [other for other in rule.vms if other is not vm]
+        for ip in network.ips:
+            if ip.static_nat is vm:
+                ip.static_nat = None
+        await program(server, Stage.FORWARDING, Stage.STATIC_NAT, Stage.DHCP, Stage.METADATA, Stage.LOAD_BALANCER)
+        return shown
+
+    return accept(server, _DESTROY, vm.id, work)
+
+
+def _tenants(server: Management) -> Tenants:
+    if server.tenants is None:
+        raise ApiError(INTERNAL, "this management server has no hypervisor")
+    return server.tenants
+
+
+def _guest_address(server: Management, wanted: str | None) -> str:
+    """Raises ApiError 431 or 533."""
+    taken = {vm.address for vm in server.network.vms}
+    free = [str(plan.GUEST[last]) for last in range(plan.FIRST_VM, _LAST_GUEST + 1)]
+    free = [address for address in free if address not in taken]
+    if wanted is not None and wanted not in free:
+        raise invalid_value(f"Requested ip address {wanted} is not free in the network")
+    if not free:
+        raise ApiError(INSUFFICIENT_CAPACITY, "Insufficient address capacity in the network", 4325)
+    return wanted or free[0]
+
+
+def _user_data(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise invalid_value(f"User data is not base64 encoded: {error}") from error

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""haproxy's configuration in the shape that CloudStack writes it; pure text."""
+
+from __future__ import annotations
+
+import os
+
+from csworkbench.lab.records import REVOKE, BalancerRule, Network
+
+_BALANCE = {"roundrobin": "roundrobin", "leastconn": "leastconn", "source": "source"}
+_HTTP_PORT = 80
+_DUMMY = "listen vmops\n\tbind 0.0.0.0:9\n\toption transparent\n"
+"""haproxy refuses a configuration without any listener."""
+
+
+def configuration(network: Network, *, serving: bool) -> str:
+    """One listener per public address and port; the dummy alone when there is none, or before rules are applied."""
+    rules = [rule for rule in network.balancers if rule.state != REVOKE and rule.vms] if serving else []
+    user = "\tuser haproxy\n\tgroup haproxy\n" if os.geteuid() == 0 else ""  # the only uid there is, otherwise
+    head = (
+        f"global\n\tmaxconn 4096\n\tmaxpipes 1024\n{user}\n"
+        "defaults\n\tmode tcp\n\toption dontlognull\n\tretries 3\n\toption redispatch\n\toption forwardfor\n"
+        "\ttimeout connect 5000\n\ttimeout client 50000\n\ttimeout server 50000\n\n"
+    )
+    if not rules:
+        return head + _DUMMY
+    return head + _stats(network.source_nat.address) + "".join(_listener(rule) for rule in rules)
+
+
+def _stats(address: str) -> str:
+    return (
+        f"listen stats_on_public\n\tbind {address}:8081\n\tmode http\n\toption httpclose\n\tstats enable\n"
+        "\tstats uri /admin?stats\n\tstats realm Haproxy\\ Statistics\n\tstats auth admin1:AdMiN123\n\n"
+    )
+
+
+def _listener(rule: BalancerRule) -> str:
+    name = f"{rule.ip.address.replace('.', '_')}-{rule.public_port}"
+    servers = "".join(
+        f"\tserver {name}_{number} {vm.address}:{rule.private_port} check\n" for number, vm in enumerate(rule.vms)
+    )
+    mode = "\tmode http\n\toption httpclose\n" if rule.public_port == _HTTP_PORT else ""
+    return (
+        f"listen {name}\n\tbind {rule.ip.address}:{rule.public_port}\n"
+        f"\tbalance {_BALANCE[rule.algorithm]}\n{servers}{mode}\n"
+    )

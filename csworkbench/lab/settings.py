@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The management server's release and its global settings: what is stored, and what is in force.
+
+A setting that is not dynamic is read when the management server starts: until then the old value is in force.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from csworkbench.lab.profiles import Profile, Version
+from csworkbench.lab.records import Router
+
+MINIMUM_TEMPLATE = "minreq.sysvmtemplate.version"
+_ROUTER_TEMPLATE = "router.template.kvm"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of listConfigurations. `dynamic` False: needs a restart of the management server; `since` (): always."""
+
+    name: str
+    default: str
+    dynamic: bool = True
+    since: Version = ()
+    scope: str = "global"
+    description: str = ""
+
+
+_HEALTH: Version = (4, 14)
+CATALOGUE = {
+    setting.name: setting
+    for setting in (
+        Setting("api.key.access", "true", since=(4, 20, 1), scope="domain"),
+        Setting("api.allowed.source.cidr.list", "0.0.0.0/0,::/0", since=(4, 11), scope="account"),
+        Setting("api.sessionkey.check.locations", "CookieAndParameter", since=(4, 20)),
+        Setting("api.source.cidr.checks.enabled", "true", since=(4, 11)),
+        Setting("api.throttling.enabled", "false", dynamic=False, description="Enable/Disable Api rate limit"),
+        Setting("api.throttling.interval", "1", dynamic=False, description="Time interval (in seconds) to reset count"),
+        Setting("api.throttling.max", "25", dynamic=False, description="Max allowed number of APIs within interval"),
+        Setting("default.page.size", "500", dynamic=False, description="Default page size for API list* commands"),
+        Setting("enforce.post.requests.and.timestamps", "false", dynamic=False, since=(4, 21)),
+        Setting("event.purge.delay", "15", dynamic=False),
+        Setting("integration.api.port", "0", dynamic=False),
+        Setting("job.expire.minutes", "1440"),
+        Setting("max.account.public.ips", "-1", description="The default maximum number of public IPs per account"),
+        Setting("mandate.user.2fa", "false", since=(4, 18), scope="domain"),
+        Setting(MINIMUM_TEMPLATE, "", description="What version should the Virtual Routers report"),
+        Setting("network.lock.timeout", "600"),
+        Setting("network.rolling.restart", "true", since=(4, 11, 2)),
+        Setting("router.check.interval", "30", dynamic=False),
+        Setting("router.health.checks.advanced.interval", "10", since=_HEALTH),
+        Setting("router.health.checks.basic.interval", "3", since=_HEALTH),
+        Setting("router.health.checks.enabled", "true", since=_HEALTH),
+        Setting("router.health.checks.failures.to.recreate.vr", "", since=_HEALTH, scope="zone"),
+        Setting("router.health.checks.free.disk.space.threshold", "100", since=_HEALTH, scope="zone"),
+        Setting("router.health.checks.max.cpu.usage.threshold", "100", since=_HEALTH, scope="zone"),
+        Setting("router.health.checks.max.memory.usage.threshold", "100", since=_HEALTH, scope="zone"),
+        Setting("router.health.checks.results.fetch.interval", "10", dynamic=False, since=_HEALTH),
+        Setting("router.health.checks.to.exclude", "", since=_HEALTH, scope="zone"),
+        Setting("router.redundant.vrrp.interval", "1"),
+        Setting(_ROUTER_TEMPLATE, "", scope="zone"),
+        Setting("router.version.check", "true", dynamic=False, description="If true, router minimum required version"),
+    )
+}
+
+
+def version_of(text: str) -> Version:
+    """The numbers of a version, to compare with."""
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+class Settings:
+    """The release (`profile`), the registered system VM template, and the values of the settings."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.template = profile.template
+        """Version of the registered system VM template: what a router that starts now will run."""
+        self._stored: dict[str, str] = {}
+        self._in_force: dict[str, str] = {}
+
+    def known(self) -> list[Setting]:
+        """The settings of this release, by name."""
+        return [setting for _, setting in sorted(CATALOGUE.items()) if self.profile.release >= setting.since]
+
+    def default(self, setting: Setting) -> str:
+        """What a setting is when nobody has changed it."""
+        if setting.name == MINIMUM_TEMPLATE:
+            return self.template
+        return f"systemvm-kvm-{self.template}" if setting.name == _ROUTER_TEMPLATE else setting.default
+
+    def stored(self, setting: Setting) -> str:
+        """What listConfigurations shows."""
+        return self._stored.get(setting.name, self.default(setting))
+
+    def value(self, name: str) -> str:
+        """What is in force; the default where the release does not know the setting."""
+        setting = CATALOGUE[name]
+        values = self._stored if setting.dynamic else self._in_force
+        return values.get(name, self.default(setting)) if self.profile.release >= setting.since else setting.default
+
+    def flag(self, name: str) -> bool:
+        """A boolean setting that is in force."""
+        return self.value(name).lower() == "true"
+
+    def number(self, name: str) -> int:
+        """A numeric setting that is in force; the default where what is stored is not a number."""
+        text = self.value(name)
+        return int(text if re.fullmatch(r"-?\d{1,9}", text) else CATALOGUE[name].default)
+
+    def change(self, name: str, value: str | None) -> None:
+        """Store a value, or with None go back to the default."""
+        if value is None:
+            self._stored.pop(name, None)
+        else:
+            self._stored[name] = value
+
+    def server_started(self) -> None:
+        """The management server reads all settings."""
+        self._in_force = dict(self._stored)
+
+    def upgrade(self, profile: Profile, *, template: bool) -> None:
+        """Another release's code; with `template` its system VM template is registered too, and required from now."""
+        self.profile = profile
+        if template:
+            self.template = profile.template
+            self._stored.pop(MINIMUM_TEMPLATE, None)  # registration writes these two
+            self._stored.pop(_ROUTER_TEMPLATE, None)
+
+    def below_minimum(self, router: Router) -> bool:
+        """Whether the template version that the router reported is lower than the required one."""
+        return version_of(router.template_version) < version_of(self.value(MINIMUM_TEMPLATE))
+
+    def requires_upgrade(self, router: Router) -> bool:
+        """`requiresupgrade`: from 4.17 on the router's code must differ as well."""
+        outdated = self.below_minimum(router)
+        return outdated and (not self.profile.has(4, 17) or router.software_version != self.profile.code_version)
+
+    def refuses(self, router: Router) -> bool:
+        """Whether commands to that router are refused (`router.version.check`)."""
+        if not self.flag("router.version.check"):
+            return False
+        return self.below_minimum(router) and router.scripts_version != self.profile.scripts_checksum

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tenants' machines: started with the cloud or by a command, each with its SSH server and its small web page."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+
+from csworkbench.lab import records
+from csworkbench.lab.fabric import Daemon, Fabric, Port
+from csworkbench.lab.hosts import SYSTEM_PATH, Host
+from csworkbench.lab.records import Network, Vm
+from csworkbench.lab.state import StateDirectory
+from csworkbench.lab.tenant import SshKeys
+
+
+class Tenants:
+    """Machines behind the rows in `network.vms`. Raises LabError."""
+
+    def __init__(self, fabric: Fabric, network: Network, state: StateDirectory, next_number: Callable[[], int]) -> None:
+        self._fabric, self._network, self._state = fabric, network, state
+        self.next_number = next_number
+        self._machines: dict[str, tuple[Host, Port]] = {}
+        self._servers: dict[str, Daemon] = {}
+        self._sshd = shutil.which("sshd", path=SYSTEM_PATH) or "sshd"
+
+    async def keys(self) -> dict[str, SshKeys]:
+        """Everybody's keys, made where missing; known_hosts has them by public address, else by the guest's own."""
+        public = {rule.vm.name: rule.ip.address for rule in self._network.forwarding}
+        return await self._state.ssh_keys({vm.name: public.get(vm.name, vm.address) for vm in self._network.vms})
+
+    def is_taken(self, name: str) -> bool:
+        """Whether a host of that name runs: a machine, or one of the lab's own."""
+        return name in self._fabric.hosts or name in {vm.name for vm in self._network.vms}
+
+    async def start(self, vm: Vm, keys: SshKeys | None = None) -> None:
+        """Power on; returns when it listens."""
+        if keys is None:
+            keys = (await self.keys())[vm.name]
+        host, _port = self._machines[vm.id] = await self._fabric.tenant(vm, keys)
+        self._servers[vm.id], _ = await asyncio.gather(self._fabric.sshd(host, self._sshd), self._fabric.website(host))
+        vm.state = records.RUNNING
+
+    async def destroy(self, vm: Vm) -> None:
+        """Power off and remove; nothing when it is off."""
+        machine = self._machines.pop(vm.id, None)
+        self._servers.pop(vm.id, None)
+        if machine is not None:
+            host, port = machine
+            await self._fabric.remove(host, [port])
+
+    async def serve_ssh(self, vm: Vm, *, on: bool) -> None:
+        """Stop or start its SSH server."""
+        server = self._servers[vm.id]
+        if not on:
+            await server.running.kill()
+            await server.running.exited
+        elif server.running.exited.done():
+            self._servers[vm.id] = await self._fabric.sshd(self._machines[vm.id][0], self._sshd)
