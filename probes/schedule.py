@@ -41,7 +41,7 @@ APART_NS = 200_000  # a wake-up costs more than a probe: what is due within this
 BATCH = 64
 BLOCK_BYTES = 32 * 1024
 CLOCK_JITTER_NS = 1_000_000
-STALL_NS = 100_000_000  # back this late from a sleep or a send: this process, or its whole machine, stood still
+STALL_NS = 100_000_000  # not heard of ourselves for this long: this process, or its whole machine, stood still
 
 # The vantage's own way is gone: its outage, not the prober's error.
 NO_WAY = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENODEV, errno.ENXIO))
@@ -72,7 +72,7 @@ class Schedule:
         self._drain_until_ns = NEVER
         self._asked = 0
         self._woke_ns = 0
-        self._expected_ns = NEVER  # when we ought to be back at the top of the loop
+        self._known_ns = NEVER  # when we last knew that we ran or, while asleep, meant to wake
         self._stall = (0, 0)
         for prober, lanes in probers:
             for lane in lanes:
@@ -106,8 +106,7 @@ class Schedule:
         heap = self._heap
         while True:
             now_ns = monotonic_ns()
-            if now_ns - self._expected_ns > STALL_NS:
-                self._stall = (self._expected_ns, now_ns)
+            self._running(now_ns)
             if heap and not self._asked:
                 if heap[0][0] <= now_ns:
                     now_ns = self._send_due(now_ns)
@@ -137,7 +136,8 @@ class Schedule:
             wake_ns = min(wake_ns, self._heap[0][0])
         wake_ns = max(wake_ns, self._woke_ns + APART_NS)
         now_ns = monotonic_ns()
-        self._expected_ns = max(wake_ns, now_ns)
+        self._running(now_ns)
+        self._known_ns = max(wake_ns, now_ns)
         remaining_ns = wake_ns - now_ns
         if remaining_ns < SPIN_NS:
             return
@@ -165,6 +165,7 @@ class Schedule:
                 sent_ns = monotonic_ns()
                 number = lane.send(number, seq, sent_ns)
                 now_ns = monotonic_ns()
+                self._running(now_ns)
                 if number is not None:
                     outcome, reason = (FAIL, UNREACHABLE) if number in NO_WAY else (UNKNOWN, SELF_ERROR)
                     self._write(lane, KIND_SAMPLE, seq, outcome, reason, number, sent_ns)
@@ -196,6 +197,7 @@ class Schedule:
 
     def _tick(self):
         began_ns = monotonic_ns()
+        self._running(began_ns)
         drained = True
         for prober in self._probers:
             self._answers(prober.read(BATCH))
@@ -271,6 +273,12 @@ class Schedule:
             lane.late[seq] = sent_ns
             self._late.append((sent_ns + lane.tmax_ns + LATE_NS, lane, seq))
         lane.expired(lane.number, seq)
+
+    def _running(self, now_ns):
+        """We run now: a gap since we last knew, or meant to wake, is a standstill, wherever in the loop it fell."""
+        if now_ns - self._known_ns > STALL_NS:
+            self._stall = (self._known_ns, now_ns)
+        self._known_ns = now_ns
 
     def _unwatched(self, lane, sent_ns):
         """We stood still for half the sample's time or more: a suspended machine takes no packets, and loses some."""
