@@ -147,9 +147,15 @@ class Engine:
         else:
             if self._interactive:
                 await self._wait_for_go()
-            failure = await self._operate(prepared)
-            self._enter(Phase.SETTLE)
-            settled = await self._settle()
+            # The routers go on changing after the job has ended, so they are watched until everything is calm.
+            watching = asyncio.create_task(keep_watching(prepared, self._journal))
+            try:
+                failure = await self._operate(prepared)
+                self._enter(Phase.SETTLE)
+                settled = await self._settle()
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
         stopped = self._stop.is_set and prepared.operation is not None and failure is None
         lost = vantages.lost
         self._enter(Phase.COLLECT)
@@ -187,7 +193,6 @@ class Engine:
         self._operating = True
         self._enter(Phase.CHANGE, prepared.operation.title)
         operation = asyncio.create_task(prepared.operation.run(self._journal))
-        watching = asyncio.create_task(keep_watching(prepared, self._journal))
         stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({operation, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -206,9 +211,9 @@ class Engine:
             return None
         finally:
             self._operating = False
-            for task in (operation, watching, stopped):
+            for task in (operation, stopped):
                 task.cancel()
-            await asyncio.gather(operation, watching, stopped, return_exceptions=True)
+            await asyncio.gather(operation, stopped, return_exceptions=True)
         self._journal.write(Notice(Level.ERROR, failure))
         return failure
 
