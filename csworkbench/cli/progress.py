@@ -11,7 +11,6 @@ from types import TracebackType
 
 import click
 
-from csworkbench.measurement.analysis import Analysis
 from csworkbench.model import event as ev
 from csworkbench.model.sample import Outcome
 from csworkbench.model.state import RunState, apply
@@ -68,7 +67,6 @@ class Progress:
         self._printer = Printer() if say is None else None
         self._say = say or self._printer or click.echo
         self._state = RunState()
-        self._analysis = Analysis(self._state)
         self._fails: dict[int, int] = {}
 
     def __enter__(self) -> "Progress":

@@ -26,9 +26,6 @@ class Stage(Enum):
     LOAD_BALANCER = "load_balancer"
 
 
-TOUCHES_RULES = frozenset({Stage.FIREWALL, Stage.FORWARDING, Stage.STATIC_NAT, Stage.LOAD_BALANCER})
-"""Runs that empty and refill the egress chain."""
-
 _BASE_FILTER = """\
 -A INPUT -d 224.0.0.18/32 -j ACCEPT
 -A INPUT -d 225.0.0.50/32 -j ACCEPT

@@ -35,9 +35,6 @@ EGRESS_GAP_S = 0.3
 TABLE_GAP_S = 0.15
 """Rule by rule, the filter table is filled before nat: for so long packets leave without source NAT on a new VR."""
 
-REDUNDANT_HANDOVER_S = 10.0
-"""RVRHandoverTime: the management server's pause before it stops the old routers of a redundant network."""
-
 QUEUE_SCAN_S = 2.0
 """How often the management server looks whether the next job of a queue may start."""
 
