@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from csworkbench.lab import plan, records
+from csworkbench.lab import plan, records, topologies
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
 from csworkbench.lab.faults import Faults
@@ -19,14 +20,13 @@ from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.orchestrator import Orchestrator, StartError
 from csworkbench.lab.profiles import PROFILES, Profile
-from csworkbench.lab.records import Router
+from csworkbench.lab.records import Router, Served
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.state import StateDirectory
 from csworkbench.lab.tenants import Tenants
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr import Surroundings
 
-TOPOLOGIES = ("isolated",)
 _SERVICE_PORTS = {"dns": 53, "metadata": 80}
 """Services of the router for its guests that can be cut off by their port."""
 BREAK_PATHS = ("egress", "ingress", "all", *_SERVICE_PORTS, "balancer")
@@ -46,8 +46,8 @@ class Options:
         """The profile; raises LabError for anything that is not offered."""
         if self.profile not in PROFILES:
             raise LabError(f"unknown profile {self.profile!r}; there are {', '.join(PROFILES)}")
-        if self.topology not in TOPOLOGIES:
-            raise LabError(f"topology {self.topology!r} is not offered yet; there is {', '.join(TOPOLOGIES)}")
+        if self.topology not in topologies.NAMES:
+            raise LabError(f"unknown topology {self.topology!r}; there are {', '.join(topologies.NAMES)}")
         if not 1 <= self.vms <= plan.MAX_VMS:
             raise LabError(f"--vms must be 1 to {plan.MAX_VMS}")
         if not 0 <= self.scale <= 10:
@@ -75,31 +75,37 @@ class Cloud:
     ) -> Cloud:
         """Build everything; returns when tenants answer and the router forwards. Raises LabError."""
         profile, rng = options.check(), state.rng()
-        network = plan.isolated_network(options.vms, rng)
+        layout = topologies.build(options.topology, options.vms, rng)
         fixtures = Fixtures.make(rng)
         fabric, faults = Fabric(namespaces), Faults()
-        around = Surroundings(fabric, network, Pace(0.0), faults, rng)
-        numbers = iter(range(plan.FIRST_INSTANCE + options.vms, 1_000_000))
+        around = Surroundings(fabric, Pace(0.0), faults, rng)
+        numbers = itertools.count(plan.FIRST_INSTANCE + len(layout.vms))
 
-        def new_router() -> Router:
-            return plan.new_router(network, next(numbers), rng)
+        def new_router(served: Served) -> Router:
+            return plan.new_router(served, next(numbers), rng)
 
         log = EventLog()
         settings = Settings(profile)
         orchestrator = Orchestrator(settings, around, log, new_router)
         key, secret = state.api_keys()
         jobs = Jobs(lambda: records.new_id(rng), Pace(options.scale))
-        management = Management(settings, key, secret, network, fixtures, rng, log, jobs, orchestrator)
-        tenants = management.tenants = Tenants(fabric, network, state, lambda: next(numbers))
+        management = Management(
+            settings, key, secret, layout.networks, layout.vpcs, fixtures, rng, log, jobs, orchestrator
+        )
+        tenants = management.tenants = Tenants(fabric, layout.networks, state, lambda: next(numbers))
         cloud = cls(namespaces, management, fabric, faults, tenants)
-        progress(f"{options.vms} tenants and a router")
-        keys, _ = await asyncio.gather(tenants.keys(), fabric.build())
-        network.zone_id = fixtures.zone
-        network.public_key = next(iter(keys.values())).authorized.strip()
+        progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
+        bridges = [network.bridge for network in layout.networks]
+        keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges))
+        for served in management.served:
+            served.zone_id = fixtures.zone
+        for network in layout.networks:
+            network.public_key = next(iter(keys.values())).authorized.strip()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(orchestrator.implement())  # without its waits: nobody measures a cloud's first start
-                for vm in network.vms:
+                for served in management.served:
+                    tasks.create_task(orchestrator.implement(served))  # without waits: nobody measures a first start
+                for vm in layout.vms:
                     tasks.create_task(tenants.start(vm, keys[vm.name]))
         except* (LabError, StartError) as errors:
             raise LabError(str(errors.exceptions[0])) from errors
@@ -132,16 +138,19 @@ class Cloud:
 
     def _cut_addresses(self, path: str) -> list[str]:
         """The public addresses of a path. With static NAT a VM leaves by its own address: that is egress then."""
-        network = self.management.network
+        ips, balancers = (
+            self.management.ips,
+            [rule for network in self.management.networks for rule in network.balancers],
+        )
         match path:
             case "all":
-                return [ip.address for ip in network.ips]
-            case "balancer" if network.balancers:
-                return sorted({rule.ip.address for rule in network.balancers})
+                return [ip.address for ip in ips]
+            case "balancer" if balancers:
+                return sorted({rule.ip.address for rule in balancers})
             case "balancer":
                 raise LabError("there is no load balancer rule")
-        outbound = [ip.address for ip in network.ips if ip.source_nat or ip.static_nat is not None]
-        return outbound if path == "egress" else [ip.address for ip in network.ips if ip.address not in outbound]
+        outbound = [ip.address for ip in ips if ip.source_nat or ip.static_nat is not None]
+        return outbound if path == "egress" else [ip.address for ip in ips if ip.address not in outbound]
 
     async def set_fault(self, name: str, *, on: bool) -> None:
         """Switch a fault and do at once what it means for what runs. Raises LabError."""

@@ -17,7 +17,7 @@ from csworkbench.lab.hosts import Host, LabError, Running
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.records import Vm
 
-GUEST_BRIDGE, CONTROL_BRIDGE, PUBLIC_BRIDGE = "brguest", "brctl", "brpub"
+CONTROL_BRIDGE, PUBLIC_BRIDGE = "brctl", "brpub"
 _CLOCK_STEP_S = 1013
 """Seconds between the clocks of two tenants: odd, so that no multiple of a minute hides a mistake."""
 _DAEMON_START_S = 10.0
@@ -84,22 +84,18 @@ class Fabric:
         self._ports = 0
         self._clock = 0
 
-    async def build(self) -> None:
-        """The bridges, the provider's router and the outside host."""
+    async def build(self, guest_bridges: Sequence[str]) -> None:
+        """The switches, the provider's router and the outside host."""
         gateway_spec = tenant.host_spec("gateway", 0, nameserver=None)  # its stamps are the host's
         gateway_spec["sysctls"] |= {
             "net/ipv4/ip_forward": "1",
             "net/ipv4/conf/all/arp_announce": "2",  # else a router with arp_ignore=2 drops its requests
             "net/ipv4/conf/default/arp_announce": "2",
         }
-        bridges = "\n".join(
-            f"link add name {name} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
-            for name in (GUEST_BRIDGE, CONTROL_BRIDGE, PUBLIC_BRIDGE)
-        )
         outside_spec = tenant.host_spec("outside", 0, nameserver=None)
         outside_spec["read_only"] = False  # an outside vantage is the host itself: it writes where its user may
         _, gateway, outside = await asyncio.gather(
-            self.ip(self.namespaces.fab, bridges),
+            self.switches(CONTROL_BRIDGE, PUBLIC_BRIDGE, *guest_bridges),
             self.create(gateway_spec),
             self.create(outside_spec),
         )
@@ -122,6 +118,11 @@ class Fabric:
             gateway.run("nft", "-f", "-", text=GATEWAY_RULES),
             self.namespaces.fab.run("nft", "-f", "-", text=SWITCH_RULES),
         )
+
+    async def switches(self, *names: str) -> None:
+        """One bridge per name, as for a VLAN: it learns and forwards at once."""
+        lines = (f"link add name {name} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0" for name in names)
+        await self.ip(self.namespaces.fab, "\n".join(lines))
 
     def next_clock_offset(self) -> int:
         """Seconds by which the next host's CLOCK_MONOTONIC shall differ from everybody else's."""
@@ -207,14 +208,15 @@ class Fabric:
 
     async def tenant(self, vm: Vm, keys: tenant.SshKeys) -> tuple[Host, Port]:
         """A tenant VM on the guest network; its SSH server is started apart (`sshd`)."""
-        spec = tenant.tenant_spec(vm.name, self.next_clock_offset(), nameserver=plan.GUEST_GATEWAY, keys=keys)
+        network = vm.network
+        spec = tenant.tenant_spec(vm.name, self.next_clock_offset(), nameserver=network.gateway, keys=keys)
         host = await self.create(spec)
-        port = Port(self.port_name("t"), GUEST_BRIDGE, "eth0", vm.mac)
+        port = Port(self.port_name("t"), network.bridge, "eth0", vm.mac)
         await self.plug(host, [port])
         await self.ip(
             host,
-            f"addr add {vm.address}/{plan.GUEST.prefixlen} dev eth0\n"
-            f"link set lo up\nlink set eth0 up\nroute add default via {plan.GUEST_GATEWAY}",
+            f"addr add {vm.address}/{network.cidr.prefixlen} dev eth0\n"
+            f"link set lo up\nlink set eth0 up\nroute add default via {network.gateway}",
         )
         return host, port
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from csworkbench.lab.records import REVOKE, BalancerRule, Network
+from csworkbench.lab.records import REVOKE, BalancerRule, Served
 
 _BALANCE = {"roundrobin": "roundrobin", "leastconn": "leastconn", "source": "source"}
 _HTTP_PORT = 80
@@ -13,18 +13,19 @@ _DUMMY = "listen vmops\n\tbind 0.0.0.0:9\n\toption transparent\n"
 """haproxy refuses a configuration without any listener."""
 
 
-def configuration(network: Network, *, serving: bool) -> str:
+def configuration(served: Served, *, serving: bool) -> str:
     """One listener per public address and port; the dummy alone when there is none, or before rules are applied."""
-    rules = [rule for rule in network.balancers if rule.state != REVOKE and rule.vms] if serving else []
+    known = [rule for network in served.networks for rule in network.balancers] if serving else []
+    rules = [rule for rule in known if rule.state != REVOKE and rule.vms]
     user = "\tuser haproxy\n\tgroup haproxy\n" if os.geteuid() == 0 else ""  # the only uid there is, otherwise
     head = (
         f"global\n\tmaxconn 4096\n\tmaxpipes 1024\n{user}\n"
         "defaults\n\tmode tcp\n\toption dontlognull\n\tretries 3\n\toption redispatch\n\toption forwardfor\n"
         "\ttimeout connect 5000\n\ttimeout client 50000\n\ttimeout server 50000\n\n"
     )
-    if not rules:
+    if not rules or served.source_nat is None:
         return head + _DUMMY
-    return head + _stats(network.source_nat.address) + "".join(_listener(rule) for rule in rules)
+    return head + _stats(served.source_nat.address) + "".join(_listener(rule) for rule in rules)
 
 
 def _stats(address: str) -> str:

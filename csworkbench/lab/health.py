@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -48,8 +49,8 @@ class CheckResult:
 class Health:
     """The last results of each router, as the management server's database has them."""
 
-    def __init__(self, settings: Settings, network: Network, orchestrator: Orchestrator) -> None:
-        self._settings, self._network, self._orchestrator = settings, network, orchestrator
+    def __init__(self, settings: Settings, orchestrator: Orchestrator) -> None:
+        self._settings, self._orchestrator = settings, orchestrator
         self._results: dict[str, tuple[float, list[CheckResult]]] = {}
 
     def known(self, router: Router) -> list[CheckResult]:
@@ -90,10 +91,10 @@ class Health:
         results.append(_result("webserver.service", BASIC, ":80 " in seen["web"], "service is running"))
         return [
             *results,
-            self._iptables(seen["nat"]),
-            self._dhcp(seen["leases"]),
-            self._dns(seen["names"]),
-            self._haproxy(seen["haproxy"]),
+            _iptables(router.served.networks, seen["nat"]),
+            _dhcp(router.served.networks, seen["leases"]),
+            _dns(router.served.networks, seen["names"]),
+            _haproxy(router.served.networks, seen["haproxy"]),
         ]
 
     def _resources(self, seen: dict[str, str]) -> list[CheckResult]:
@@ -121,34 +122,42 @@ class Health:
         text = "Template and scripts version match successful" if current else "Template or scripts version mismatch"
         return CheckResult("router_version_check.py", BASIC, current, text)
 
-    def _iptables(self, nat: str) -> CheckResult:
-        missing = [
-            f"{rule.ip.address}:{rule.public_port}"
-            for rule in self._network.forwarding
-            if rule.state != REVOKE
-            and not re.search(
-                rf"-A PREROUTING -d {re.escape(rule.ip.address)}/32 .*--dport {rule.public_port} .*"
-                rf"-j DNAT --to-destination {re.escape(rule.vm.address)}:{rule.private_port}",
-                nat,
-            )
-        ]
-        return _missing("iptables_check.py", missing, f"No rule is missing, {nat.count('-j DNAT')} DNAT entries")
 
-    def _haproxy(self, configuration: str) -> CheckResult:
-        missing = [
-            f"{rule.ip.address}:{rule.public_port}"
-            for rule in self._network.balancers
-            if rule.state != REVOKE and f"{rule.ip.address}:{rule.public_port}" not in configuration
-        ]
-        return _missing("haproxy_check.py", missing, "All load balancer rules are present in haproxy.cfg")
+def _iptables(networks: Sequence[Network], nat: str) -> CheckResult:
+    missing = [
+        f"{rule.ip.address}:{rule.public_port}"
+        for network in networks
+        for rule in network.forwarding
+        if rule.state != REVOKE
+        and not re.search(
+            rf"-A PREROUTING -d {re.escape(rule.ip.address)}/32 .*--dport {rule.public_port} .*"
+            rf"-j DNAT --to-destination {re.escape(rule.vm.address)}:{rule.private_port}",
+            nat,
+        )
+    ]
+    return _missing("iptables_check.py", missing, f"No rule is missing, {nat.count('-j DNAT')} DNAT entries")
 
-    def _dhcp(self, leases: str) -> CheckResult:
-        missing = [vm.name for vm in self._network.vms if vm.mac not in leases or vm.address not in leases]
-        return _missing("dhcp_check.py", missing, f"All {len(self._network.vms)} VMs are present in dhcphosts.txt")
 
-    def _dns(self, names: str) -> CheckResult:
-        missing = [vm.name for vm in self._network.vms if f"{vm.address} {vm.name}" not in names]
-        return _missing("dns_check.py", missing, f"All {len(self._network.vms)} VMs are present in hosts")
+def _haproxy(networks: Sequence[Network], configuration: str) -> CheckResult:
+    missing = [
+        f"{rule.ip.address}:{rule.public_port}"
+        for network in networks
+        for rule in network.balancers
+        if rule.state != REVOKE and rule.vms and f"{rule.ip.address}:{rule.public_port}" not in configuration
+    ]
+    return _missing("haproxy_check.py", missing, "All load balancer rules are present in haproxy.cfg")
+
+
+def _dhcp(networks: Sequence[Network], leases: str) -> CheckResult:
+    vms = [vm for network in networks for vm in network.vms]
+    missing = [vm.name for vm in vms if vm.mac not in leases or vm.address not in leases]
+    return _missing("dhcp_check.py", missing, f"All {len(vms)} VMs are present in dhcphosts.txt")
+
+
+def _dns(networks: Sequence[Network], names: str) -> CheckResult:
+    vms = [vm for network in networks for vm in network.vms]
+    missing = [vm.name for vm in vms if f"{vm.address} {vm.name}" not in names]
+    return _missing("dns_check.py", missing, f"All {len(vms)} VMs are present in hosts")
 
 
 def _result(name: str, kind: str, success: bool, text: str) -> CheckResult:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from csworkbench.lab import records
 from csworkbench.lab.events import Event, EventFamily, EventLog
@@ -14,10 +15,18 @@ from csworkbench.lab.health import Health
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.profiles import Profile
-from csworkbench.lab.records import Network, Router
+from csworkbench.lab.records import Network, PublicIp, Router, Served, Vm, Vpc
 from csworkbench.lab.sessions import Accounts, RateLimit, Sessions, current
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.tenants import Tenants
+
+
+class _Row(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Identified = TypeVar("Identified", bound=_Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,13 @@ class Fixtures:
     control_network: str
     vlan: str
     ops_user: str
+    second_zone: str
+    redundant_offering: str
+    tier_offering: str
+    internal_offering: str
+    shared_offering: str
+    vpc_offering: str
+    redundant_vpc_offering: str
 
     @classmethod
     def make(cls, rng: random.Random) -> Fixtures:
@@ -57,7 +73,8 @@ class Management:
     settings: Settings
     key: str
     secret: str
-    network: Network
+    networks: list[Network]
+    vpcs: list[Vpc]
     fixtures: Fixtures
     rng: random.Random
     log: EventLog
@@ -82,7 +99,7 @@ class Management:
         fixed = self.fixtures
         ids = ((fixed.admin_account, fixed.admin_user), (fixed.ops_account, fixed.ops_user))
         self.accounts = Accounts(self.key, self.secret, ids)
-        self.health = Health(self.settings, self.network, self.orchestrator)
+        self.health = Health(self.settings, self.orchestrator)
 
     @property
     def profile(self) -> Profile:
@@ -94,18 +111,47 @@ class Management:
         return records.new_id(self.rng)
 
     @property
+    def network(self) -> Network:
+        """The first network: the one that a run measures when the cloud has only this one."""
+        return self.networks[0]
+
+    @property
+    def served(self) -> list[Served]:
+        """Everything that has routers: networks, VPCs, and tiers for their internal load balancers."""
+        return [*self.networks, *self.vpcs]
+
+    @property
     def routers(self) -> list[Router]:
-        """Every router that is not expunged."""
-        return self.network.routers
+        """Every router and internal load balancer VM that is not expunged."""
+        return [router for served in self.served for router in served.routers]
+
+    @property
+    def ips(self) -> list[PublicIp]:
+        """Every public address that somebody has acquired."""
+        own = [ip for network in self.networks if network.vpc is None for ip in network.ips]
+        return own + [ip for vpc in self.vpcs for ip in vpc.ips]
+
+    @property
+    def vms(self) -> list[Vm]:
+        """Every tenant VM."""
+        return [vm for network in self.networks for vm in network.vms]
 
     def knows(self, entity: str, identity: str) -> bool:
         """Whether a row of that kind has that id."""
         finder = self._finders().get(entity)
         return finder is not None and identity in finder()
 
+    def find(self, rows: Iterable[Identified], identity: str) -> Identified:
+        """The row with that id, which `knows` has confirmed."""
+        return next(row for row in rows if row.id == identity)
+
     def router(self, identity: str) -> Router:
         """The router with that id, which `knows` has confirmed."""
-        return next(router for router in self.routers if router.id == identity)
+        return self.find(self.routers, identity)
+
+    def zone_name(self, zone: str) -> str:
+        """`zone1` or `zone2`."""
+        return "zone1" if zone == self.fixtures.zone else "zone2"
 
     def begin(self, kind: str, description: str, resource: tuple[str, str, str]) -> EventFamily:
         """Write the Scheduled event of an accepted command."""
@@ -131,19 +177,25 @@ class Management:
         self.started = records.now()
 
     def _finders(self) -> dict[str, Callable[[], set[str]]]:
-        network, fixed = self.network, self.fixtures
+        fixed = self.fixtures
+
+        def ids(rows: Callable[[], Iterable[_Row]]) -> Callable[[], set[str]]:
+            return lambda: {row.id for row in rows()}
+
         return {
-            "network": lambda: {network.id},
-            "router": lambda: {router.id for router in network.routers},
-            "vm": lambda: {vm.id for vm in network.vms},
-            "ip": lambda: {ip.id for ip in network.ips},
-            "firewall": lambda: {rule.id for rule in network.firewall},
-            "egress": lambda: {rule.id for rule in network.egress},
-            "forwarding": lambda: {rule.id for rule in network.forwarding},
-            "loadbalancer": lambda: {rule.id for rule in network.balancers},
-            "event": lambda: {event.id for event in self.log.events},
-            "alert": lambda: {alert.id for alert in self.log.alerts},
-            "zone": lambda: {fixed.zone},
+            "network": ids(lambda: self.networks),
+            "vpc": ids(lambda: self.vpcs),
+            "router": ids(lambda: (router for router in self.routers if router.role == "VIRTUAL_ROUTER")),
+            "ilbvm": ids(lambda: (router for router in self.routers if router.role == "INTERNAL_LB_VM")),
+            "vm": ids(lambda: self.vms),
+            "ip": ids(lambda: self.ips),
+            "firewall": ids(lambda: (rule for network in self.networks for rule in network.firewall)),
+            "egress": ids(lambda: (rule for network in self.networks for rule in network.egress)),
+            "forwarding": ids(lambda: (rule for network in self.networks for rule in network.forwarding)),
+            "loadbalancer": ids(lambda: (rule for network in self.networks for rule in network.balancers)),
+            "event": ids(lambda: self.log.events),
+            "alert": ids(lambda: self.log.alerts),
+            "zone": lambda: {fixed.zone, fixed.second_zone},
             "pod": lambda: {fixed.pod},
             "cluster": lambda: {fixed.cluster},
             "host": lambda: {fixed.host},
@@ -151,7 +203,14 @@ class Management:
             "domain": lambda: {fixed.domain},
             "account": lambda: {fixed.ops_account, fixed.admin_account},
             "serviceoffering": lambda: {fixed.router_offering, fixed.vm_offering},
-            "networkoffering": lambda: {fixed.network_offering},
+            "networkoffering": lambda: {
+                fixed.network_offering,
+                fixed.redundant_offering,
+                fixed.tier_offering,
+                fixed.internal_offering,
+                fixed.shared_offering,
+            },
+            "vpcoffering": lambda: {fixed.vpc_offering, fixed.redundant_vpc_offering},
             "template": lambda: {fixed.router_template, fixed.vm_template},
             "physicalnetwork": lambda: {fixed.guest_physical_network},
             "vlan": lambda: {fixed.vlan},

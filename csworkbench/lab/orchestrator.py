@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 
 from csworkbench.lab import records, timing
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, PARAMETER, RESOURCE_UNAVAILABLE, ApiError
 from csworkbench.lab.events import ROUTER_ALERT, Alert, EventFamily, EventLog
 from csworkbench.lab.hosts import LabError
-from csworkbench.lab.records import Router
+from csworkbench.lab.records import Network, Router, Served, Vpc
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.vr import Surroundings, VirtualRouter, destroyed
 
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 _RESTARTABLE = frozenset({"Implemented", "Setup"})
 _EXPENDABLE = frozenset({"Stopped", "Error", "Shutdown", "Unknown"})
 
-NewRouter = Callable[[], Router]
+NewRouter = Callable[[Served], Router]
 
 
 class StartError(Exception):
@@ -35,51 +36,107 @@ class OutdatedError(LabError):
     """The router needs an upgrade, so no command is sent to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What a restart was asked to do."""
+
+    cleanup: bool = False
+    make_redundant: bool = False
+    live_patch: bool = False
+
+
 class Orchestrator:
-    """Operations on the network; the API's jobs call them, one restart at a time per network."""
+    """Operations on networks and VPCs; the API's jobs call them, one at a time for each of these."""
 
     def __init__(self, settings: Settings, around: Surroundings, log: EventLog, new_router: NewRouter) -> None:
         self._settings, self._around, self._log_book, self._new_router = settings, around, log, new_router
-        self._network = around.network
         self._machines: dict[str, VirtualRouter] = {}
-        self._network_lock = asyncio.Lock()
+        self._locks: dict[str, asyncio.Lock] = {}
         self.started_s: dict[str, float] = {}
         """When each router became Running, by id (CLOCK_MONOTONIC)."""
 
-    async def implement(self) -> None:
-        """The network's first router, for a cloud that comes up. Raises StartError."""
-        await self._start_new()
+    async def implement(self, served: Served) -> None:
+        """The first router or pair, for a cloud that comes up. Raises StartError."""
+        await self._complete(served)
 
-    async def restart_network(self, *, cleanup: bool, family: EventFamily) -> None:
+    async def restart_network(self, network: Network, restart: Restart, family: EventFamily) -> None:
         """restartNetwork; raises ApiError 431 or 530 as the job's result does."""
         kind = "NETWORK.RESTART"
-        async with self._network_lock:
+        async with self._lock(network.served):
             family.add(kind, "Started", "Restarting network")
-            if self._network.state not in _RESTARTABLE:
-                text = f"Network is not in the right state to be restarted. Correct states are: {_RESTARTABLE}"
-                family.add(kind, "Completed", "Error while restarting network", level="ERROR")
-                raise ApiError(PARAMETER, text)
-            profile = self._settings.profile
             try:
-                if not cleanup:
-                    await self._reapply()
-                elif profile.rolling and self._settings.flag("network.rolling.restart"):
-                    await self._rolling(family)
-                else:
-                    await self._destroy_first(family)
-            except (StartError, LabError) as error:
-                _log.warning("restart of %s failed: %s", self._network.name, error)
-                self._network.restart_required = True
-                # The orchestrator returns false, and only exceptions become an ERROR event: the event says success.
-                family.add(kind, "Completed", "Successfully completed restarting network")
-                raise ApiError(INTERNAL, "Failed to restart network") from error
-            self._network.restart_required = not cleanup and profile.restart_required_after_reapply
-            family.add(kind, "Completed", "Successfully completed restarting network")
+                self._check(network, restart)
+            except ApiError:
+                family.add(kind, "Completed", "Error while restarting network", level="ERROR")
+                raise
+            if restart.make_redundant:
+                network.redundant = True
+            cleanup = restart.cleanup or restart.make_redundant
+            await self._restarted(
+                network, family, kind, "Failed to restart network", self._restart(network, cleanup, family)
+            )
+            network.restart_required = not cleanup and self._settings.profile.restart_required_after_reapply
+
+    async def restart_vpc(self, vpc: Vpc, restart: Restart, family: EventFamily) -> None:
+        """restartVPC; it writes no Started event. Raises ApiError 530 as the job's result does."""
+        async with self._lock(vpc):
+            if restart.make_redundant:
+                vpc.redundant = True
+            cleanup = restart.cleanup or restart.make_redundant
+            work = self._restart_vpc(vpc, cleanup=cleanup, every_tier=restart.live_patch, family=family)
+            await self._restarted(vpc, family, "VPC.RESTART", "Failed to restart VPC", work)
+            vpc.restart_required = False
+
+    def _check(self, network: Network, restart: Restart) -> None:
+        """What a restart refuses, inside its job. Raises ApiError 431."""
+        if network.vpc is not None and restart.cleanup and self._settings.profile.has(4, 16, 1):
+            raise ApiError(PARAMETER, "Cannot restart a VPC tier with cleanup, please restart the whole VPC.")
+        if network.state not in _RESTARTABLE:
+            text = f"Network is not in the right state to be restarted. Correct states are: {_RESTARTABLE}"
+            raise ApiError(PARAMETER, text)
+        if restart.make_redundant and (network.vpc is not None or network.kind != "Isolated"):
+            raise ApiError(PARAMETER, "The network offering of this network has no redundant router capability")
+
+    async def _restarted(
+        self, served: Served, family: EventFamily, kind: str, text: str, work: Coroutine[None, None, None]
+    ) -> None:
+        """Run it to its Completed event. Raises ApiError 530."""
+        done = f"Successfully completed restarting {'VPC' if isinstance(served, Vpc) else 'network'}"
+        try:
+            await work
+        except (StartError, LabError) as error:
+            _log.warning("restart of %s failed: %s", served.name, error)
+            served.restart_required = True
+            # The orchestrator returns false, and only exceptions become an ERROR event: the event says success.
+            family.add(kind, "Completed", done)
+            raise ApiError(INTERNAL, text) from error
+        family.add(kind, "Completed", done)
+
+    async def _restart(self, served: Served, cleanup: bool, family: EventFamily) -> None:
+        if not cleanup:
+            await self._reapply(served)
+        elif self._settings.profile.rolling and self._settings.flag("network.rolling.restart"):
+            await self._rolling(served, family)
+        else:
+            await self._destroy_first(served, family)
+
+    async def _restart_vpc(self, vpc: Vpc, *, cleanup: bool, every_tier: bool, family: EventFamily) -> None:
+        if cleanup:
+            await self._restart(vpc, True, family)
+            return
+        for tier in vpc.tiers:
+            if tier.restart_required or every_tier:
+                await self._reapply(tier)
+                tier.restart_required = False
+        await self._complete(vpc)
+
+    def _lock(self, served: Served) -> asyncio.Lock:
+        return self._locks.setdefault(served.id, asyncio.Lock())
 
     async def reboot_router(self, router: Router, family: EventFamily, *, forced: bool) -> None:
         """rebootRouter: stop, then start with everything programmed anew. Raises ApiError 530, 533 or 534."""
         kind = "ROUTER.REBOOT"
-        async with self._network_lock:
+        async with self._lock(router.served):
             family.add(kind, "Started", "rebooting router Vm")
             if router.state != "Running":
                 family.add(kind, "Completed", "Error while rebooting router Vm", level="ERROR")
@@ -95,7 +152,7 @@ class Orchestrator:
     async def stop_router(self, router: Router, family: EventFamily, *, forced: bool) -> None:
         """stopRouter; a router that is off stays off. Raises ApiError 431 when it is gone."""
         kind = "ROUTER.STOP"
-        async with self._network_lock:
+        async with self._lock(router.served):
             self._require_row(router)
             family.add(kind, "Started", "stopping router Vm")
             if router.state not in _EXPENDABLE:
@@ -105,7 +162,7 @@ class Orchestrator:
     async def start_router(self, router: Router, family: EventFamily) -> None:
         """startRouter with full programming; nothing happens to a running one. Raises ApiError 431, 530 or 533."""
         kind = "ROUTER.START"
-        async with self._network_lock:
+        async with self._lock(router.served):
             self._require_row(router)
             family.add(kind, "Started", "starting router Vm")
             try:
@@ -118,7 +175,7 @@ class Orchestrator:
 
     async def destroy_router(self, router: Router) -> None:
         """destroyRouter: power off at once and expunge; nobody replaces it. Raises ApiError 431 when it is gone."""
-        async with self._network_lock:
+        async with self._lock(router.served):
             self._require_row(router)
             if router.state not in _EXPENDABLE:
                 await self._stop(router, forced=True)
@@ -129,22 +186,32 @@ class Orchestrator:
         """The machine behind a router's row."""
         return self._machines.setdefault(router.id, VirtualRouter(router, self._around))
 
-    async def _rolling(self, family: EventFamily) -> None:
-        """A new router beside the old one; the old one goes when the new one runs."""
-        for router in [router for router in self._network.routers if router.state in _EXPENDABLE]:
+    async def _rolling(self, served: Served, family: EventFamily) -> None:
+        """A new router beside the old one; the old one goes when the new one runs. A pair gets its second one after."""
+        for router in [router for router in served.routers if router.state in _EXPENDABLE]:
             await self._expunge(router)
-        old = list(self._network.routers)
-        fresh = await self._start_new()
+        if len(served.routers) > 1:
+            backups = [router for router in served.routers if router.redundant_state == "BACKUP"]
+            backup = (backups or served.routers)[-1]
+            await self._stop(backup, forced=True)  # no event is written for this one
+            await self._expunge(backup)
+        old = list(served.routers)
+        fresh = await self._start_new(served)
+        if served.redundant or any(router.redundant for router in old):
+            await self._around.pace.wait(timing.RVR_HANDOVER_S)
         for router in old:
             family.add("ROUTER.STOP", "Started", "stopping router Vm")
             await self._stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
             await self._expunge(router)
-        await self._configure(fresh)  # implementNetworkElementsAndResources: all rules once more
+        if served.redundant:
+            await self._complete(served)
+        else:
+            await self._configure(fresh)  # implementNetworkElementsAndResources: all rules once more
 
-    async def _destroy_first(self, family: EventFamily) -> None:
-        """Rules away, router away, then everything anew: the network is down for the whole deployment."""
-        for router in list(self._network.routers):
+    async def _destroy_first(self, served: Served, family: EventFamily) -> None:
+        """Rules away, routers away, then everything anew: the network is down for the whole deployment."""
+        for router in list(served.routers):
             family.add("ROUTER.STOP", "Started", "stopping router Vm")
             if router.state == "Running":
                 if not self._settings.refuses(router):
@@ -152,18 +219,26 @@ class Orchestrator:
                 await self._stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
             await self._expunge(router)
-        await self._start_new()
+        await self._complete(served)
 
-    async def _reapply(self) -> None:
-        """cleanup=false: a running router gets all rules again, a missing or stopped one is started."""
-        if not self._network.routers:
-            await self._start_new()
-            return
-        for router in list(self._network.routers):
-            if router.state == "Running":
-                await self._configure(router)
-            else:
-                await self._start(router)
+    async def _reapply(self, served: Served) -> None:
+        """cleanup=false: running routers get all rules again, missing or stopped ones are started.
+
+        For a tier these are the routers of its VPC and its own internal load balancers.
+        """
+        groups = [served] if not isinstance(served, Network) or served.vpc is None else [served.vpc, served]
+        for group in groups:
+            for router in list(group.routers):
+                if router.state == "Running":
+                    await self._configure(router)
+                else:
+                    await self._start(router)
+        await self._complete(groups[0])
+
+    async def _complete(self, served: Served) -> None:
+        """As many routers as there shall be: one, or two."""
+        while len(served.routers) < (2 if served.redundant else 1):
+            await self._start_new(served)
 
     async def _configure(self, router: Router) -> None:
         """All rules again; raises OutdatedError instead when the router needs an upgrade."""
@@ -171,9 +246,9 @@ class Orchestrator:
             raise OutdatedError(f"Unable to send command. Router requires upgrade: {router.name}")
         await self.machine(router).configure()
 
-    async def _start_new(self) -> Router:
-        router = self._new_router()
-        self._network.routers.append(router)
+    async def _start_new(self, served: Served) -> Router:
+        router = self._new_router(served)
+        served.routers.append(router)
         await self._start(router)
         return router
 
@@ -222,12 +297,12 @@ class Orchestrator:
 
     async def _expunge(self, router: Router) -> None:
         await destroyed(self.machine(router))
-        self._network.routers.remove(router)
+        router.served.routers.remove(router)
         self._machines.pop(router.id, None)
 
     def _require_row(self, router: Router) -> None:
         """It may have gone while the job waited."""
-        if router not in self._network.routers:
+        if router not in router.served.routers:
             raise ApiError(PARAMETER, f"Unable to find router by id {router.id}.")
 
 

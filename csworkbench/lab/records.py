@@ -6,8 +6,10 @@ from __future__ import annotations
 import ipaddress
 import random
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 ADD, ACTIVE, REVOKE = "Add", "Active", "Revoke"
 """States of a rule: not on the router yet, there, on its way out."""
@@ -34,6 +36,7 @@ def now() -> datetime:
 class Vm:
     """A tenant VM with one NIC."""
 
+    network: Network
     id: str
     nic_id: str
     number: int
@@ -52,10 +55,14 @@ class Vm:
 
 @dataclass(slots=True, eq=False)
 class PublicIp:
-    """A public address acquired for the network."""
+    """A public address acquired for a network or a VPC.
+
+    `network`: the one that it carries rules for; None in a VPC until it has some.
+    """
 
     id: str
     address: str
+    network: Network | None
     source_nat: bool = False
     static_nat: Vm | None = None
     """The VM that this address belongs to as a whole."""
@@ -70,6 +77,7 @@ class FirewallRule:
     A rule whose `state` is `Revoke` is on its way out: the next configuration run leaves it away.
     """
 
+    network: Network
     id: str
     ip: PublicIp | None
     protocol: str
@@ -85,6 +93,7 @@ class FirewallRule:
 class ForwardingRule:
     """A port of a public address that goes to a VM."""
 
+    network: Network
     id: str
     ip: PublicIp
     protocol: str
@@ -98,6 +107,7 @@ class ForwardingRule:
 class BalancerRule:
     """A port of a public address that haproxy serves from several VMs."""
 
+    network: Network
     id: str
     name: str
     ip: PublicIp
@@ -109,17 +119,73 @@ class BalancerRule:
     state: str = ACTIVE
 
 
-@dataclass(slots=True)
-class Router:
-    """A virtual router's row; `state` as in listRouters."""
+@dataclass(slots=True, eq=False)
+class InternalBalancer:
+    """A load balancer inside a VPC tier: a port of a tier's address that an internal LB VM serves."""
+
+    network: Network
+    id: str
+    name: str
+    address: str
+    algorithm: str
+    port: int
+    private_port: int
+    vms: list[Vm]
+    state: str = ACTIVE
+
+
+@dataclass(slots=True, eq=False)
+class AclRule:
+    """One line of a network ACL list. Ports None: all (icmp: any type). The lowest number is asked first."""
 
     id: str
     number: int
-    guest_mac: str
-    control_mac: str
-    public_mac: str
-    control_address: str
-    nic_ids: tuple[str, str, str]
+    action: Literal["Allow", "Deny"]
+    traffic: Literal["Ingress", "Egress"]
+    protocol: str
+    start_port: int | None
+    end_port: int | None
+    cidr: str
+    state: str = ACTIVE
+
+
+@dataclass(slots=True, eq=False)
+class AclList:
+    """A named list of ACL rules, used by any number of tiers of its VPC."""
+
+    id: str
+    name: str
+    rules: list[AclRule] = field(default_factory=list)
+
+
+Traffic = Literal["Guest", "Control", "Public"]
+
+
+@dataclass(slots=True, eq=False)
+class Nic:
+    """One NIC of a router. `address`: its own one, which in a redundant pair is not the guests' gateway."""
+
+    id: str
+    traffic: Traffic
+    device: str
+    mac: str
+    address: str
+    network: Network | None = None
+    """Of a guest NIC."""
+
+
+@dataclass(slots=True, eq=False)
+class Router:
+    """A virtual router's row; `state` as in listRouters."""
+
+    served: Served
+    id: str
+    number: int
+    nics: list[Nic]
+    role: Literal["VIRTUAL_ROUTER", "INTERNAL_LB_VM"] = "VIRTUAL_ROUTER"
+    redundant: bool = False
+    redundant_state: str = "UNKNOWN"
+    """What was last polled: UNKNOWN, BACKUP, PRIMARY or FAULT."""
     created: datetime = field(default_factory=now)
     state: str = "Starting"
     template_version: str = "UNKNOWN"
@@ -129,29 +195,33 @@ class Router:
     @property
     def name(self) -> str:
         """The instance name, e.g. `r-42-VM`."""
-        return f"r-{self.number}-VM"
+        return f"{'b' if self.role == 'INTERNAL_LB_VM' else 'r'}-{self.number}-VM"
+
+    def nic(self, traffic: Traffic) -> Nic | None:
+        """Its first NIC of that kind."""
+        return next((nic for nic in self.nics if nic.traffic == traffic), None)
+
+    @property
+    def control(self) -> Nic:
+        """Where the host reaches it."""
+        return next(nic for nic in self.nics if nic.traffic == "Control")
+
+    @property
+    def guests(self) -> list[Nic]:
+        """Its NICs on guest networks."""
+        return [nic for nic in self.nics if nic.traffic == "Guest"]
 
 
-@dataclass(slots=True)
-class Network:
-    """The isolated network with all that belongs to it."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class Served:
+    """What a router, or a redundant pair, is there for: a network, or a VPC with all its tiers."""
 
     id: str
     name: str
-    cidr: ipaddress.IPv4Network
-    gateway: str
-    vms: list[Vm]
-    ips: list[PublicIp]
-    firewall: list[FirewallRule]
-    egress: list[FirewallRule]
-    forwarding: list[ForwardingRule]
-    balancers: list[BalancerRule] = field(default_factory=list)
-    passwords: dict[str, str] = field(default_factory=dict)
-    """By guest address: given to the router once, when the VM has started; a later router never hears of them."""
-    public_key: str = ""
     zone_id: str = ""
+    ips: list[PublicIp] = field(default_factory=list)
     routers: list[Router] = field(default_factory=list)
-    egress_default_allow: bool = False
+    redundant: bool = False
     restart_required: bool = False
     public_mac: str | None = None
     """Of the routers' public NIC: each new router gets its predecessor's."""
@@ -159,6 +229,66 @@ class Network:
     created: datetime = field(default_factory=now)
 
     @property
-    def source_nat(self) -> PublicIp:
-        """The address that the network's VMs leave with."""
-        return next(ip for ip in self.ips if ip.source_nat)
+    def networks(self) -> Sequence[Network]:
+        """The guest networks behind the routers."""
+        raise NotImplementedError
+
+    @property
+    def source_nat(self) -> PublicIp | None:
+        """The address that the VMs leave with; None where there is no source NAT."""
+        return next((ip for ip in self.ips if ip.source_nat), None)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Network(Served):
+    """A guest network with all that belongs to it. A tier's `ips` are the very list of its VPC."""
+
+    kind: Literal["Isolated", "Shared"] = "Isolated"
+    cidr: ipaddress.IPv4Network
+    gateway: str
+    vlan: int
+    bridge: str
+    """The switch that its VMs and routers are plugged into."""
+    vpc: Vpc | None = None
+    vms: list[Vm] = field(default_factory=list)
+    firewall: list[FirewallRule] = field(default_factory=list)
+    egress: list[FirewallRule] = field(default_factory=list)
+    forwarding: list[ForwardingRule] = field(default_factory=list)
+    balancers: list[BalancerRule] = field(default_factory=list)
+    internal_balancers: list[InternalBalancer] = field(default_factory=list)
+    acl: AclList | None = None
+    passwords: dict[str, str] = field(default_factory=dict)
+    """By guest address: given to the router once, when the VM has started; a later router never hears of them."""
+    public_key: str = ""
+    egress_default_allow: bool = False
+    cidr6: ipaddress.IPv6Network | None = None
+    """The /64 that radvd announces, where the network has IPv6."""
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """Itself."""
+        return (self,)
+
+    @property
+    def public_rules(self) -> list[ForwardingRule | BalancerRule]:
+        """What its public addresses serve, port by port."""
+        return [*self.forwarding, *self.balancers]
+
+    @property
+    def served(self) -> Served:
+        """What its router serves: the VPC of a tier, else the network itself."""
+        return self if self.vpc is None else self.vpc
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Vpc(Served):
+    """A virtual private cloud: tiers behind one router or pair."""
+
+    cidr: ipaddress.IPv4Network
+    tiers: list[Network] = field(default_factory=list)
+    acl_lists: list[AclList] = field(default_factory=list)
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """Its tiers."""
+        return self.tiers

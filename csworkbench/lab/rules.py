@@ -137,7 +137,7 @@ def nat_table(network: Network, stages: Collection[Stage], *, source_nat: bool) 
                 f"-A POSTROUTING -s {network.cidr} -d {vm.address}/32 -o {GUEST_DEVICE} "
                 f"-j SNAT --to-source {network.gateway}",
             ]
-    if source_nat:
+    if source_nat and network.source_nat is not None:
         rules.append(f"-A POSTROUTING -o {PUBLIC_DEVICE} -j SNAT --to-source {network.source_nat.address}")
     if Stage.FORWARDING in stages:
         for forward in _forwarding(network):

@@ -16,10 +16,12 @@ from csworkbench.lab.tenant import SshKeys
 
 
 class Tenants:
-    """Machines behind the rows in `network.vms`. Raises LabError."""
+    """Machines behind the VMs of these networks. Raises LabError."""
 
-    def __init__(self, fabric: Fabric, network: Network, state: StateDirectory, next_number: Callable[[], int]) -> None:
-        self._fabric, self._network, self._state = fabric, network, state
+    def __init__(
+        self, fabric: Fabric, networks: list[Network], state: StateDirectory, next_number: Callable[[], int]
+    ) -> None:
+        self._fabric, self._networks, self._state = fabric, networks, state
         self.next_number = next_number
         self._machines: dict[str, tuple[Host, Port]] = {}
         self._servers: dict[str, Daemon] = {}
@@ -27,12 +29,13 @@ class Tenants:
 
     async def keys(self) -> dict[str, SshKeys]:
         """Everybody's keys, made where missing; known_hosts has them by public address, else by the guest's own."""
-        public = {rule.vm.name: rule.ip.address for rule in self._network.forwarding}
-        return await self._state.ssh_keys({vm.name: public.get(vm.name, vm.address) for vm in self._network.vms})
+        public = {rule.vm.name: rule.ip.address for network in self._networks for rule in network.forwarding}
+        vms = (vm for network in self._networks for vm in network.vms)
+        return await self._state.ssh_keys({vm.name: public.get(vm.name, vm.address) for vm in vms})
 
     def is_taken(self, name: str) -> bool:
         """Whether a host of that name runs: a machine, or one of the lab's own."""
-        return name in self._fabric.hosts or name in {vm.name for vm in self._network.vms}
+        return name in self._fabric.hosts or any(vm.name == name for network in self._networks for vm in network.vms)
 
     async def start(self, vm: Vm, keys: SshKeys | None = None) -> None:
         """Power on; returns when it listens."""

@@ -35,6 +35,9 @@ EGRESS_GAP_S = 0.3
 TABLE_GAP_S = 0.15
 """Rule by rule, the filter table is filled before nat: for so long packets leave without source NAT on a new VR."""
 
+RVR_HANDOVER_S = 10.0
+"""Rolling restart of a redundant pair: from the new router's start to the stop of the old one (`RVRHandoverTime`)."""
+
 QUEUE_SCAN_S = 2.0
 """How often the management server looks whether the next job of a queue may start."""
 

@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from csworkbench.lab import plan, rules, tenant, timing
-from csworkbench.lab.fabric import CONTROL_BRIDGE, GUEST_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
+from csworkbench.lab import plan, tenant, timing
+from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
-from csworkbench.lab.records import Network, Router
-from csworkbench.lab.rules import CONTROL_DEVICE, GUEST_DEVICE, PUBLIC_DEVICE, Stage
+from csworkbench.lab.records import Nic, Router
+from csworkbench.lab.rules import Stage
+from csworkbench.lab.rulesets import rule_set
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr_services import DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY, Services
 
@@ -31,6 +32,7 @@ _SYSCTLS = {
     "net/ipv4/conf/default/promote_secondaries": "1",
 }
 _WIDTH = plan.PUBLIC.prefixlen
+_CONTROL_WIDTH = 16
 _RULE_RUNS = {
     Stage.FIREWALL: timing.FIREWALL_S,
     Stage.FORWARDING: timing.FORWARDING_S,
@@ -45,7 +47,6 @@ class Surroundings:
     """What every router needs from the cloud around it; the pace changes once the cloud is up."""
 
     fabric: Fabric
-    network: Network
     pace: Pace
     faults: Faults
     rng: random.Random
@@ -57,7 +58,9 @@ class VirtualRouter:
     def __init__(self, row: Router, around: Surroundings) -> None:
         self.row = row
         self._around = around
-        self._fabric, self._network = around.fabric, around.network
+        self._fabric, self._served = around.fabric, row.served
+        self._rules = rule_set(row)
+        self._public = row.nic("Public")
         self._host: Host | None = None
         self._ports: list[Port] = []
         self._stages: set[Stage] = set()
@@ -88,26 +91,22 @@ class VirtualRouter:
         spec["sysctls"] |= _SYSCTLS
         spec["directories"] |= dict.fromkeys((DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY), 0o755)
         self._host = await self._fabric.create(spec)
-        self._ports = [
-            Port(self._fabric.port_name("g"), GUEST_BRIDGE, GUEST_DEVICE, self.row.guest_mac),
-            Port(self._fabric.port_name("c"), CONTROL_BRIDGE, CONTROL_DEVICE, self.row.control_mac),
-            Port(self._fabric.port_name("u"), PUBLIC_BRIDGE, PUBLIC_DEVICE, self.row.public_mac),
-        ]
+        self._ports = [self._port(nic) for nic in self.row.nics]
         await self._fabric.plug(self._host, self._ports)
-        self._services = Services(self._fabric, self._network, self._host)
+        self._services = Services(self._fabric, self.row, self._host)
 
     async def boot(self) -> None:
         """Let it boot. At the end it owns its boot-time addresses and has announced them, but forwards nothing new."""
         await self._around.pace.wait(timing.ROUTER_BOOT_S)
-        await self._restore(rules.base(self._network))  # before any address: else it answers RST for the network
-        await self._fabric.ip(
-            self.host,
-            f"addr add {self._network.gateway}/{self._network.cidr.prefixlen} brd + dev {GUEST_DEVICE}\n"
-            f"addr add {self.row.control_address}/16 dev {CONTROL_DEVICE}\n"
-            f"addr add {self._network.source_nat.address}/{plan.PUBLIC.prefixlen} brd + dev {PUBLIC_DEVICE}\n"
-            f"link set lo up\nlink set {GUEST_DEVICE} up\nlink set {CONTROL_DEVICE} up\nlink set {PUBLIC_DEVICE} up\n"
-            f"route add default via {plan.PUBLIC_GATEWAY} dev {PUBLIC_DEVICE}",
-        )
+        await self._restore(self._rules.base())  # before any address: else it answers RST for the network
+        lines = [
+            *(f"addr add {nic.address}/{_width(nic)} brd + dev {nic.device}" for nic in self.row.nics),
+            "link set lo up",
+            *(f"link set {nic.device} up" for nic in self.row.nics),
+        ]
+        if self._public is not None:
+            lines.append(f"route add default via {plan.PUBLIC_GATEWAY} dev {self._public.device}")
+        await self._fabric.ip(self.host, "\n".join(lines))
         self._announce()
         await self.services.boot()
 
@@ -126,7 +125,7 @@ class VirtualRouter:
 
     async def revoke(self) -> None:
         """Take all rules away, as the management server does before it destroys a router for good."""
-        await self._restore(rules.base(self._network))
+        await self._restore(self._rules.base())
 
     async def destroy(self) -> None:
         """Power off and remove; does nothing when it is off."""
@@ -138,15 +137,26 @@ class VirtualRouter:
         self._held = []
         self._services = None
 
+    def _port(self, nic: Nic) -> Port:
+        match nic.traffic:
+            case "Control":
+                prefix, bridge = "c", CONTROL_BRIDGE
+            case "Public":
+                prefix, bridge = "u", PUBLIC_BRIDGE
+            case _:
+                assert nic.network is not None  # noqa: S101 - as every guest NIC has
+                prefix, bridge = "g", nic.network.bridge
+        return Port(self._fabric.port_name(prefix), bridge, nic.device, nic.mac)
+
     async def _run(self, stage: Stage) -> None:
-        pace, network = self._around.pace, self._network
+        pace = self._around.pace
         match stage:
             case Stage.ADDRESSES:
                 await pace.wait(timing.ADDRESSES_S)
                 await self._take_addresses()
                 await self.services.passwords()
             case Stage.DHCP:
-                await pace.wait(timing.DHCP_PER_VM_S * len(network.vms))
+                await pace.wait(timing.DHCP_PER_VM_S * sum(len(network.vms) for network in self._served.networks))
                 await self.services.names()
                 self._stages.add(stage)
             case Stage.METADATA:
@@ -156,44 +166,46 @@ class VirtualRouter:
                 await self._rules_run(stage, _RULE_RUNS[stage])
 
     async def _take_addresses(self) -> None:
-        wanted = [ip.address for ip in self._network.ips if not ip.source_nat]
-        lines = [
-            *(f"addr del {address}/{_WIDTH} dev {PUBLIC_DEVICE}" for address in self._held if address not in wanted),
-            *(f"addr replace {address}/{_WIDTH} brd + dev {PUBLIC_DEVICE}" for address in wanted),
-        ]
         self._stages.add(Stage.ADDRESSES)
-        await self._restore(rules.mangle_table(self._network, self._stages))  # closed before it is reachable
-        await self._fabric.ip(self.host, "\n".join(lines))
-        self._held = wanted
+        await self._restore(self._rules.mangle(self._stages))  # closed before it is reachable
+        if self._public is not None:
+            device, wanted = self._public.device, [ip.address for ip in self._served.ips if not ip.source_nat]
+            lines = [
+                *(f"addr del {address}/{_WIDTH} dev {device}" for address in self._held if address not in wanted),
+                *(f"addr replace {address}/{_WIDTH} brd + dev {device}" for address in wanted),
+            ]
+            await self._fabric.ip(self.host, "\n".join(lines))
+            self._held = wanted
         self._announce()
 
     async def _rules_run(self, stage: Stage, real_s: float) -> None:
         """A run that touches rules: the egress chain is empty from its start until the other sections are done."""
         await self._around.pace.wait(real_s - timing.EGRESS_GAP_S)
-        if self._egress:
-            await self._restore(rules.EMPTY_EGRESS, "--noflush")
+        if self._egress and self._rules.empty_egress:
+            await self._restore(self._rules.empty_egress, "--noflush")
         await self._around.pace.wait(timing.EGRESS_GAP_S)
         if stage is Stage.LOAD_BALANCER:
             await self.services.balance(serving=True)
         self._stages.add(stage)
         self._egress = True
-        await self._restore(
-            rules.mangle_table(self._network, self._stages)
-            + rules.filter_table(self._network, self._stages, egress=True)
-        )
+        await self._restore(self._rules.mangle(self._stages) + self._rules.filter(self._stages, egress=True))
         if not self._source_nat:
             await self._around.pace.wait(timing.TABLE_GAP_S)
             self._source_nat = True
-        await self._restore(rules.nat_table(self._network, self._stages, source_nat=True))
+        await self._restore(self._rules.nat(self._stages, source_nat=True))
         self._announce()
 
     def _announce(self) -> None:
         """One gratuitous ARP for each address that is configured; lost, as in the field, when nobody can send it."""
         if self._around.faults.is_set("no-garp"):
             return
-        public = [ip.address for ip in self._network.ips if ip.source_nat or Stage.ADDRESSES in self._stages]
-        upstream = plan.PUBLIC_GATEWAY if self._around.faults.is_set("real-arping") else None
-        devices = {GUEST_DEVICE: ([self._network.gateway], None), PUBLIC_DEVICE: (public, upstream)}
+        devices: dict[str, tuple[list[str], str | None]] = {
+            nic.device: ([nic.address], None) for nic in self.row.guests
+        }
+        if self._public is not None:
+            public = [ip.address for ip in self._served.ips if ip.source_nat or Stage.ADDRESSES in self._stages]
+            upstream = plan.PUBLIC_GATEWAY if self._around.faults.is_set("real-arping") else None
+            devices[self._public.device] = (public, upstream)
         sending = asyncio.create_task(self.host.call("announce", devices=devices))  # in the background, as there
         self._announcing.add(sending)
         sending.add_done_callback(self._announced)
@@ -205,6 +217,12 @@ class VirtualRouter:
 
     async def _restore(self, text: str, *options: str) -> None:
         await self.host.run("iptables-restore", *options, text=text)
+
+
+def _width(nic: Nic) -> int:
+    if nic.network is not None:
+        return nic.network.cidr.prefixlen
+    return _CONTROL_WIDTH if nic.traffic == "Control" else _WIDTH
 
 
 async def destroyed(router: VirtualRouter) -> None:

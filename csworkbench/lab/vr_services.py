@@ -8,11 +8,11 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from csworkbench.lab import haproxy, plan
+from csworkbench.lab import dnsmasq, haproxy, plan
+from csworkbench.lab.dnsmasq import server
 from csworkbench.lab.fabric import Daemon, Fabric
 from csworkbench.lab.hosts import Host, LabError
-from csworkbench.lab.records import Network, Vm
-from csworkbench.lab.rules import GUEST_DEVICE
+from csworkbench.lab.records import Network, Router, Vm
 
 DIRECTORY = "/run/vr"
 METADATA_DIRECTORY = f"{DIRECTORY}/metadata"
@@ -26,34 +26,43 @@ _HAPROXY_FILE = f"{DIRECTORY}/haproxy.cfg"
 class Services:
     """What runs on one router. All raise LabError."""
 
-    def __init__(self, fabric: Fabric, network: Network, host: Host) -> None:
-        self._fabric, self._network, self._host = fabric, network, host
+    def __init__(self, fabric: Fabric, row: Router, host: Host) -> None:
+        self._fabric, self._row, self._host = fabric, row, host
+        self._guests = [(nic, nic.network) for nic in row.guests if nic.network is not None]
         self._dnsmasq: Daemon | None = None
         self._haproxy: Daemon | None = None
-        self._passwords: Daemon | None = None
+        self._web: list[Daemon] = []
+        self._passwords: list[Daemon] = []
         self._balanced = ""
 
     async def boot(self) -> None:
         """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener."""
-        await self._fabric.service(self._host, "metadata", address=self._network.gateway, directory=METADATA_DIRECTORY)
+        self._web = [
+            await self._fabric.service(self._host, "metadata", address=address, directory=METADATA_DIRECTORY)
+            for address in self._addresses
+        ]
         await self.balance(serving=False)
 
     async def passwords(self) -> None:
         """The password server, from the first configuration run on."""
-        if not _runs(self._passwords):
-            self._passwords = await self._fabric.service(
-                self._host, "passwords", address=self._network.gateway, directory=PASSWORD_DIRECTORY
-            )
+        if not any(_runs(daemon) for daemon in self._passwords):
+            self._passwords = [
+                await self._fabric.service(self._host, "passwords", address=address, directory=PASSWORD_DIRECTORY)
+                for address in self._addresses
+            ]
 
     async def names(self) -> None:
         """DHCP and DNS: start dnsmasq, or let a running one read its files again."""
-        vms = self._network.vms
+        vms = [vm for _, network in self._guests for vm in network.vms]
         leases = "".join(f"{vm.mac},set:{vm.name},{vm.address},{vm.name},infinite\n" for vm in vms)
         names = "".join(f"{vm.address} {vm.name}.{plan.DOMAIN} {vm.name}\n" for vm in vms)
-        own = f"{self._network.gateway} {self._host.name} data-server data-server.{plan.DOMAIN}\n"
+        own = "".join(
+            f"{server(nic, network)} {self._host.name} data-server data-server.{plan.DOMAIN}\n"
+            for nic, network in self._guests
+        )
         await self._host.write(
             {
-                f"{DIRECTORY}/dnsmasq.conf": _dnsmasq_conf(self._network),
+                f"{DIRECTORY}/dnsmasq.conf": dnsmasq.configuration(self._row, DIRECTORY),
                 _DHCP_FILE: leases,
                 f"{DIRECTORY}/hosts": own + names,
             }
@@ -70,16 +79,17 @@ class Services:
 
     async def metadata(self, pause: Callable[[], Awaitable[None]]) -> None:
         """User data and metadata, VM by VM with that pause; then the passwords that no router was given yet."""
-        for vm in list(self._network.vms):
-            await pause()
-            content = json.dumps(vm_data(self._network, vm))
-            await self._host.write({f"{METADATA_DIRECTORY}/{vm.address}.json": content})
-        fresh, self._network.passwords = self._network.passwords, {}
-        await self._host.write({f"{PASSWORD_DIRECTORY}/{address}": text for address, text in fresh.items()})
+        for _, network in self._guests:
+            for vm in list(network.vms):
+                await pause()
+                content = json.dumps(vm_data(network, vm))
+                await self._host.write({f"{METADATA_DIRECTORY}/{vm.address}.json": content})
+            fresh, network.passwords = network.passwords, {}
+            await self._host.write({f"{PASSWORD_DIRECTORY}/{address}": text for address, text in fresh.items()})
 
     async def balance(self, *, serving: bool) -> None:
         """haproxy: reloaded when its configuration has changed, started when it does not run."""
-        wanted = haproxy.configuration(self._network, serving=serving)
+        wanted = haproxy.configuration(self._row.served, serving=serving)
         if self._haproxy is not None and _runs(self._haproxy):
             if wanted != self._balanced:
                 await self._host.write({_HAPROXY_FILE: wanted})
@@ -90,10 +100,16 @@ class Services:
             self._haproxy = await self._fabric.daemon(self._host, argv, _HAPROXY_STARTED)
         self._balanced = wanted
 
+    @property
+    def _addresses(self) -> list[str]:
+        """Where guests ask: the gateway, and in a pair the router's own address too."""
+        return [address for nic, network in self._guests for address in {server(nic, network): None, nic.address: None}]
+
 
 def vm_data(network: Network, vm: Vm) -> dict[str, str]:
     """What `/latest/PATH` answers that VM, by path."""
-    public = next((ip.address for ip in network.ips if ip.static_nat is vm), network.source_nat.address)
+    leaves_with = next((ip for ip in network.ips if ip.static_nat is vm), network.served.source_nat)
+    public = leaves_with.address if leaves_with is not None else vm.address
     items = {
         "service-offering": "Small Instance",
         "availability-zone": "zone1",
@@ -117,28 +133,3 @@ def vm_data(network: Network, vm: Vm) -> dict[str, str]:
 
 def _runs(daemon: Daemon | None) -> bool:
     return daemon is not None and not daemon.running.exited.done()
-
-
-def _dnsmasq_conf(network: Network) -> str:
-    return f"""\
-user=
-group=
-keep-in-foreground
-pid-file=
-interface={GUEST_DEVICE}
-except-interface=lo
-bind-interfaces
-no-resolv
-no-hosts
-no-ping
-addn-hosts={DIRECTORY}/hosts
-domain={plan.DOMAIN}
-local=/{plan.DOMAIN}/
-dhcp-range={network.cidr.network_address},static,{network.cidr.netmask},infinite
-dhcp-hostsfile={DIRECTORY}/dhcphosts.txt
-dhcp-ignore=tag:!known
-dhcp-leasefile={DIRECTORY}/dnsmasq.leases
-dhcp-option=option:router,{network.gateway}
-dhcp-option=option:dns-server,{network.gateway}
-dhcp-option=option:mtu,1500
-"""

@@ -12,9 +12,9 @@ from csworkbench.lab.api.errors import INTERNAL, ApiError
 from csworkbench.lab.events import EventFamily, EventLog
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.management import Fixtures, Management
-from csworkbench.lab.orchestrator import Orchestrator
+from csworkbench.lab.orchestrator import Orchestrator, Restart
 from csworkbench.lab.profiles import PROFILES
-from csworkbench.lab.records import Router
+from csworkbench.lab.records import Network, Router
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.timing import Pace
 
@@ -32,10 +32,10 @@ class WaitingOrchestrator:
         self.fail = False
         self.started_s: dict[str, float] = {}
 
-    async def restart_network(self, *, cleanup: bool, family: EventFamily) -> None:
+    async def restart_network(self, _network: Network, restart: Restart, family: EventFamily) -> None:
         """Wait for `go_on`."""
         family.add("NETWORK.RESTART", "Started", "Restarting network")
-        await self._work(f"restart cleanup={cleanup}")
+        await self._work(f"restart cleanup={restart.cleanup}")
 
     async def reboot_router(self, router: Router, _family: EventFamily, *, forced: bool) -> None:
         """Wait for `go_on`."""
@@ -77,12 +77,15 @@ def management(profile: str) -> tuple[Management, WaitingOrchestrator]:
     router.scripts_version = settings.profile.scripts_checksum
     router.software_version = settings.profile.code_version
     orchestrator = WaitingOrchestrator()
+    fixtures = Fixtures.make(rng)
+    network.zone_id = fixtures.zone
     server = Management(
         settings,
         KEY,
         SECRET,
-        network,
-        Fixtures.make(rng),
+        [network],
+        [],
+        fixtures,
         rng,
         EventLog(),
         Jobs(lambda: records.new_id(rng), Pace(0.0)),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
+from csworkbench.lab import plan
 from tests.lab.served import Served, served
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -142,17 +143,9 @@ async def test_a_half_submitted_upgrade_has_made_its_job() -> None:
     """The first router is outdated, the second current: the job of the first runs, and nobody is told its id."""
     async with served("4.17") as api:
         (first,) = api.server.routers
-        second = type(first)(
-            api.server.new_id(),
-            9,
-            "02:00:11:00:00:01",
-            "0e:00:a9:fe:01:02",
-            "1e:00:3c:00:00:01",
-            "169.254.1.2",
-            ("a",) * 3,
-        )
+        second = plan.new_router(api.server.network, 9, api.server.rng)
         second.state, second.template_version = "Running", api.server.settings.template
-        api.server.routers.append(second)
+        api.server.network.routers.append(second)
         first.template_version = "4.15.0"
         status, content = await api.call("upgradeRouterTemplate", zoneid=api.server.fixtures.zone)
         assert (status, content["cserrorcode"]) == (530, 4250)

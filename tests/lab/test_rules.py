@@ -17,7 +17,7 @@ def test_the_plan_is_shapeblues_test_bed() -> None:
     network = plan.isolated_network(10, random.Random(7))
     assert [vm.address for vm in network.vms][:2] == ["10.1.1.101", "10.1.1.102"]
     assert [ip.address for ip in network.ips] == [f"198.51.100.{number}" for number in (*range(10, 21), 30, 31)]
-    assert network.source_nat.address == "198.51.100.10"
+    assert plan.SOURCE_NAT == "198.51.100.10"
     assert {(rule.ip.address, rule.vm.name) for rule in network.forwarding} >= {("198.51.100.20", "vm10")}
     assert len({vm.mac for vm in network.vms}) == 10
 
@@ -38,8 +38,11 @@ def test_a_new_router_has_a_new_guest_mac_and_the_old_public_one() -> None:
     rng = random.Random(7)
     network = plan.isolated_network(1, rng)
     first, second = (plan.new_router(network, number, rng) for number in (4, 5))
-    assert first.guest_mac != second.guest_mac
-    assert first.public_mac == second.public_mac
+    assert first.guests[0].mac != second.guests[0].mac
+    public = [router.nic("Public") for router in (first, second)]
+    assert public[0] is not None
+    assert public[1] is not None
+    assert public[0].mac == public[1].mac
     assert (first.name, second.name) == ("r-4-VM", "r-5-VM")
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
 from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, VPC, ZONE, owner_fields, shown
-from csworkbench.lab.api.commands_rules import public_ip
+from csworkbench.lab.api.commands_rules import public_ip, rule_network
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, PARAMETER, ApiError, invalid_value
 from csworkbench.lab.api.limits import require_public_ip
 from csworkbench.lab.api.listing import Row, owned_by, reply, row, stamp
 from csworkbench.lab.api.programming import Operation, accept, conflict, narrated, program
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import PublicIp
+from csworkbench.lab.records import Network, PublicIp, Served
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -45,23 +45,26 @@ _ALL_FILES = (Stage.ADDRESSES, Stage.FIREWALL, Stage.FORWARDING, Stage.STATIC_NA
     *ACCOUNT,
 )
 async def list_public_ip_addresses(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The addresses acquired for the network."""
-    ips = server.network.ips if owned_by(server, arguments, server.owner) and "vpcid" not in arguments else []
+    """The addresses acquired for networks and VPCs."""
+    ips = server.ips if owned_by(server, arguments, server.owner) else []
+    if "vpcid" in arguments:
+        ips = [ip for ip in ips if ip in server.find(server.vpcs, arguments["vpcid"]).ips]
     if arguments.get("forloadbalancing", False):
-        ips = [ip for ip in ips if any(rule.ip is ip for rule in server.network.balancers)]
+        ips = [ip for ip in ips if any(rule.ip is ip for network in server.networks for rule in network.balancers)]
     names = ("id", "ipaddress", "zoneid", "associatednetworkid", "issourcenat", "isstaticnat", "state", "vlanid")
     items = [_ip_row(server, ip) for ip in ips]
     return reply("publicipaddress", shown(items, arguments, names, ("ipaddress",)), arguments)
 
 
 def _ip_row(server: Management, ip: PublicIp) -> Row:
-    network, fixed, vm = server.network, server.fixtures, ip.static_nat
+    network, fixed, vm = ip.network, server.fixtures, ip.static_nat
+    vpc = next((vpc for vpc in server.vpcs if ip in vpc.ips), None)
     return row(
         id=ip.id,
         ipaddress=ip.address,
         allocated=stamp(ip.allocated),
         zoneid=fixed.zone,
-        zonename="zone1",
+        zonename=server.zone_name(fixed.zone),
         issourcenat=ip.source_nat,
         isstaticnat=vm is not None,
         virtualmachineid=vm.id if vm else None,
@@ -74,8 +77,10 @@ def _ip_row(server: Management, ip: PublicIp) -> Row:
         forvirtualnetwork=True,
         vlanid=fixed.vlan,
         vlanname="vlan://untagged",
-        associatednetworkid=network.id,
-        associatednetworkname=network.name,
+        associatednetworkid=network.id if network else None,
+        associatednetworkname=network.name if network else None,
+        vpcid=vpc.id if vpc else None,
+        vpcname=vpc.name if vpc and server.profile.has(4, 16) else None,
         networkid=fixed.public_network,
         physicalnetworkid=fixed.guest_physical_network,
         state=ip.state,
@@ -84,8 +89,7 @@ def _ip_row(server: Management, ip: PublicIp) -> Row:
 
 
 def _has_rules(server: Management, ip: PublicIp) -> bool:
-    forwarded = any(rule.ip is ip for rule in server.network.forwarding)
-    return forwarded or any(rule.ip is ip for rule in server.network.balancers)
+    return any(rule.ip is ip for network in server.networks for rule in network.public_rules)
 
 
 @command(
@@ -114,28 +118,25 @@ async def list_ip_forwarding_rules(_server: Management, arguments: Arguments) ->
 )
 async def associate_ip_address(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Acquire the wanted address or the lowest free one; the router takes it with everything closed."""
-    if "networkid" not in arguments and "zoneid" not in arguments:
-        raise ApiError(PARAMETER, "Unable to figure out zone to assign ip to")
+    network, served = _owner(server, arguments)
     require_public_ip(server)
-    network = server.network
-    taken = {ip.address for ip in network.ips}
-    free = [str(host) for host in list(plan.PUBLIC.hosts())[plan.FIRST_PUBLIC - 1 :] if str(host) not in taken]
+    free = list(plan.free_addresses({ip.address for ip in server.ips}))
     wanted = arguments.get("ipaddress", free[0] if free else None)
     if wanted not in free:
         raise ApiError(INSUFFICIENT_CAPACITY, f"Insufficient address capacity: {wanted or 'none'} is free", 4325)
-    ip = PublicIp(server.new_id(), str(wanted), state="Allocating")
-    network.ips.append(ip)
+    ip = PublicIp(server.new_id(), str(wanted), network, state="Allocating")
+    served.ips.append(ip)
 
     async def work() -> dict[str, Any]:
         try:
-            await program(server, Stage.ADDRESSES)
+            await program(server, served, Stage.ADDRESSES)
         except ApiError:
-            network.ips.remove(ip)
+            served.ips.remove(ip)
             raise
         ip.state = "Allocated"
         return {"ipaddress": _ip_row(server, ip)}
 
-    return accept(server, _ASSIGN, ip.id, work, created=True)
+    return accept(server, served, _ASSIGN, ip.id, work, created=True)
 
 
 @command(
@@ -146,21 +147,23 @@ async def associate_ip_address(server: Management, arguments: Arguments) -> dict
 )
 async def disassociate_ip_address(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Release an address with all rules on it."""
-    network, ip = server.network, public_ip(server, arguments["id"])
+    ip = public_ip(server, arguments["id"])
+    served = _served(server, ip)
     if ip.source_nat:
         raise ApiError(PARAMETER, "ip address is used for source nat purposes and can not be disassociated.", 4350)
 
     async def work() -> dict[str, Any]:
         ip.state = "Releasing"
         ip.static_nat = None
-        network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
-        network.forwarding[:] = [rule for rule in network.forwarding if rule.ip is not ip]
-        network.balancers[:] = [rule for rule in network.balancers if rule.ip is not ip]
-        network.ips[:] = [other for other in network.ips if other is not ip]
-        await program(server, *_ALL_FILES)
+        for network in served.networks:
+            network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
+            network.forwarding[:] = [rule for rule in network.forwarding if rule.ip is not ip]
+            network.balancers[:] = [rule for rule in network.balancers if rule.ip is not ip]
+        served.ips[:] = [other for other in served.ips if other is not ip]
+        await program(server, served, *_ALL_FILES)
         return {"success": True}
 
-    return accept(server, _RELEASE, ip.id, work)
+    return accept(server, served, _RELEASE, ip.id, work)
 
 
 @command(
@@ -173,22 +176,22 @@ async def disassociate_ip_address(server: Management, arguments: Arguments) -> d
 )
 async def enable_static_nat(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Give the address to a VM; synchronous: the reply comes when the router is programmed."""
-    network, ip = server.network, public_ip(server, arguments["ipaddressid"])
-    vm = next(vm for vm in network.vms if vm.id == arguments["virtualmachineid"])
+    ip, vm = public_ip(server, arguments["ipaddressid"]), server.find(server.vms, arguments["virtualmachineid"])
     if ip.source_nat:
         raise invalid_value("Can't enable static, ip address is a sourceNat ip address")
     if _has_rules(server, ip):
         raise conflict(f"Failed to enable static nat for the ip address {ip.address} as it already has rules assigned")
     if ip.static_nat is not None and ip.static_nat is not vm:
         raise conflict(f"Failed to enable static nat on the {ip.address}: it is assigned to another VM")
-    if any(other.static_nat is vm and other is not ip for other in network.ips):
+    if any(other.static_nat is vm and other is not ip for other in server.ips):
         raise conflict(f"Failed to enable static nat on the VM {vm.name}: it is enabled with another IP address")
+    network = rule_network(server, ip, vm.network.id)
     family = server.begin(_ENABLE.kind, _ENABLE.doing, _ENABLE.resource(ip.id, ip.address))
 
     async def work() -> dict[str, Any]:
         ip.static_nat = vm
         try:
-            await program(server, Stage.STATIC_NAT)
+            await program(server, network.served, Stage.STATIC_NAT)
         except ApiError:
             ip.static_nat = None
             raise
@@ -205,14 +208,34 @@ async def enable_static_nat(server: Management, arguments: Arguments) -> dict[st
 )
 async def disable_static_nat(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Take the address from the VM; its firewall rules go too, as there."""
-    network, ip = server.network, public_ip(server, arguments["ipaddressid"])
+    ip = public_ip(server, arguments["ipaddressid"])
     if ip.static_nat is None:
         raise invalid_value("Specified IP address id is not associated with any vm Id")
+    network = ip.static_nat.network
 
     async def work() -> dict[str, Any]:
         ip.static_nat = None
         network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
-        await program(server, Stage.FIREWALL, Stage.STATIC_NAT)
+        await program(server, network.served, Stage.FIREWALL, Stage.STATIC_NAT)
         return {"success": True}
 
-    return accept(server, _DISABLE, ip.id, work)
+    return accept(server, network.served, _DISABLE, ip.id, work)
+
+
+def _owner(server: Management, arguments: Arguments) -> tuple[Network | None, Served]:
+    """The network and what its router serves that an address is asked for. Raises ApiError 431."""
+    if "vpcid" in arguments:
+        return None, server.find(server.vpcs, arguments["vpcid"])
+    if "networkid" in arguments:
+        network = server.find(server.networks, arguments["networkid"])
+        if network.vpc is not None:
+            raise invalid_value("Can't assign ip to the VPC tier directly; pass the vpcid")
+        return network, network
+    if "zoneid" in arguments:
+        network = next(network for network in server.networks if network.vpc is None)
+        return network, network
+    raise ApiError(PARAMETER, "Unable to figure out zone to assign ip to")
+
+
+def _served(server: Management, ip: PublicIp) -> Served:
+    return next(served for served in server.served if ip in served.ips)

@@ -9,16 +9,18 @@ from csworkbench.lab.api.commands_network import NETWORK, TAGS, ZONE, owner_fiel
 from csworkbench.lab.api.commands_rules import (
     discard,
     open_port,
+    opens,
     port,
     public_ip,
     require_free_port,
     revoke_opened,
+    rule_network,
 )
 from csworkbench.lab.api.errors import ApiError, invalid_value
 from csworkbench.lab.api.listing import Row, owned_by, reply, row
 from csworkbench.lab.api.programming import Operation, accept, program
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import ACTIVE, ADD, REVOKE, BalancerRule, Vm
+from csworkbench.lab.records import ACTIVE, ADD, REVOKE, BalancerRule, Network, Vm
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ _FILES = (Stage.FIREWALL, Stage.LOAD_BALANCER)
 )
 async def list_load_balancer_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Rules; `virtualmachineid`: those that this VM serves."""
-    rules = server.network.balancers if owned_by(server, arguments, server.owner) else []
+    rules = _rules(server) if owned_by(server, arguments, server.owner) else []
     if "virtualmachineid" in arguments:
         rules = [rule for rule in rules if any(vm.id == arguments["virtualmachineid"] for vm in rule.vms)]
     items = [_rule_row(server, rule) for rule in rules]
@@ -74,12 +76,12 @@ def _rule_row(server: Management, rule: BalancerRule) -> Row:
         privateport=str(rule.private_port),
         algorithm=rule.algorithm,
         protocol=rule.protocol,
-        networkid=server.network.id,
+        networkid=rule.network.id,
         cidrlist="",
         **owner_fields(server),
         state=rule.state,
-        zoneid=server.fixtures.zone,
-        zonename="zone1",
+        zoneid=rule.network.zone_id,
+        zonename=server.zone_name(rule.network.zone_id),
         tags=[],
     )
 
@@ -95,7 +97,7 @@ async def list_load_balancer_rule_instances(server: Management, arguments: Argum
     """The VMs behind a rule; `applied=false`: the network's others."""
     rule = _rule(server, arguments)
     applied = arguments.get("applied", True)
-    vms = [vm for vm in server.network.vms if (vm in rule.vms) == applied]
+    vms = [vm for vm in rule.network.vms if (vm in rule.vms) == applied]
     if not owned_by(server, arguments, server.owner):
         vms = []
     if arguments.get("lbvmips", False):
@@ -123,7 +125,6 @@ async def list_load_balancer_rule_instances(server: Management, arguments: Argum
 )
 async def create_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """A rule without VMs; haproxy has a listener for it once a VM is assigned."""
-    network = server.network
     if "publicipid" not in arguments:
         raise invalid_value("publicipid is needed: this test cloud acquires no address by itself")
     ip = public_ip(server, arguments["publicipid"])
@@ -134,7 +135,9 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
     if protocol != "tcp":
         raise invalid_value("haproxy serves the protocol tcp only")
     require_free_port(server, ip, protocol, public)
+    network = rule_network(server, ip, arguments.get("networkid"))
     rule = BalancerRule(
+        network=network,
         id=server.new_id(),
         name=str(arguments["name"]),
         ip=ip,
@@ -145,11 +148,11 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
         state=ADD,
     )
     network.balancers.append(rule)
-    opened = open_port(server, ip, protocol, public, rule.id) if arguments.get("openfirewall", True) else None
+    opened = open_port(server, network, ip, protocol, public, rule.id) if opens(network, arguments) else None
 
     async def work() -> dict[str, Any]:
         try:
-            await program(server, *_FILES)
+            await program(server, network.served, *_FILES)
         except ApiError:
             discard(network.balancers, rule)
             discard(network.firewall, opened)
@@ -159,7 +162,7 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
             opened.state = ACTIVE
         return {"loadbalancer": _rule_row(server, rule)}
 
-    return accept(server, _CREATE, rule.id, work, created=True)
+    return accept(server, network.served, _CREATE, rule.id, work, created=True)
 
 
 @command(
@@ -170,18 +173,19 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
 )
 async def delete_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """End a rule, and the firewall rule that was made for it."""
-    network, rule = server.network, _rule(server, arguments)
+    rule = _rule(server, arguments)
+    network = rule.network
 
     async def work() -> dict[str, Any]:
         rule.state = REVOKE
-        opened = revoke_opened(server, rule.id)
-        await program(server, *_FILES)
+        opened = revoke_opened(network, rule.id)
+        await program(server, network.served, *_FILES)
         discard(network.balancers, rule)
         for other in opened:
             discard(network.firewall, other)
         return {"success": True}
 
-    return accept(server, _DELETE, rule.id, work)
+    return accept(server, network.served, _DELETE, rule.id, work)
 
 
 @command(
@@ -197,13 +201,13 @@ async def assign_to_load_balancer_rule(server: Management, arguments: Arguments)
     rule = _rule(server, arguments)
 
     async def work() -> dict[str, Any]:
-        fresh = _named_vms(server, arguments)
+        fresh = _named_vms(rule.network, arguments)
         for vm in fresh:
             if vm in rule.vms:
                 raise invalid_value(f"VM {vm.id} is already mapped to load balancer.")
         return await _serve_from(server, rule, [*rule.vms, *fresh])
 
-    return accept(server, _ASSIGN, rule.id, work)
+    return accept(server, rule.network.served, _ASSIGN, rule.id, work)
 
 
 @command(
@@ -219,19 +223,19 @@ async def remove_from_load_balancer_rule(server: Management, arguments: Argument
     rule = _rule(server, arguments)
 
     async def work() -> dict[str, Any]:
-        gone = _named_vms(server, arguments)
+        gone = _named_vms(rule.network, arguments)
         for vm in gone:
             if vm not in rule.vms:
                 raise invalid_value(f"The instance with id: {vm.id} is not assigned to load balancer rule {rule.id}")
         return await _serve_from(server, rule, [vm for vm in rule.vms if vm not in gone])
 
-    return accept(server, _REMOVE, rule.id, work)
+    return accept(server, rule.network.served, _REMOVE, rule.id, work)
 
 
 async def _serve_from(server: Management, rule: BalancerRule, vms: list[Vm]) -> dict[str, Any]:
     before, rule.vms = rule.vms, vms
     try:
-        await program(server, Stage.LOAD_BALANCER)
+        await program(server, rule.network.served, Stage.LOAD_BALANCER)
     except ApiError:
         rule.vms = before
         raise
@@ -239,16 +243,20 @@ async def _serve_from(server: Management, rule: BalancerRule, vms: list[Vm]) -> 
 
 
 def _rule(server: Management, arguments: Arguments) -> BalancerRule:
-    return next(rule for rule in server.network.balancers if rule.id == arguments["id"])
+    return server.find(_rules(server), arguments["id"])
 
 
-def _named_vms(server: Management, arguments: Arguments) -> list[Vm]:
+def _rules(server: Management) -> list[BalancerRule]:
+    return [rule for network in server.networks for rule in network.balancers]
+
+
+def _named_vms(network: Network, arguments: Arguments) -> list[Vm]:
     """The VMs in `virtualmachineids` and `vmidipmap[i].vmid`; raises ApiError 431."""
     mapped = arguments.get("vmidipmap", {})
     ids = [*arguments.get("virtualmachineids", []), *(mapped[name] for name in mapped if name.endswith(".vmid"))]
     if not ids:
         raise invalid_value("Both virtual machine ids and vm ips are null")
-    known = {vm.id: vm for vm in server.network.vms}
+    known = {vm.id: vm for vm in network.vms}
     missing = [identity for identity in ids if identity not in known]
     if missing:
         raise invalid_value(f"Invalid instance ID: {missing[0]}")

@@ -7,7 +7,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
-from csworkbench.lab.api import access, fields
+from csworkbench.lab.api import access, fields, offerings
 from csworkbench.lab.api.errors import INTERNAL, ApiError
 from csworkbench.lab.api.listing import Row, has_keyword, matches, reply, row, stamp
 from csworkbench.lab.api.registry import Arguments, Command, Param, command, uuid_filter
@@ -95,21 +95,26 @@ async def list_management_servers(server: Management, arguments: Arguments) -> d
 
 @command("listZones", "Lists zones", uuid_filter("zone"), Param("name"), Param("available", "boolean"))
 async def list_zones(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The one zone there is."""
-    item = row(
-        id=server.fixtures.zone,
-        name="zone1",
-        dns1=plan.PUBLIC_GATEWAY,
-        internaldns1=plan.PUBLIC_GATEWAY,
-        guestcidraddress="10.1.1.0/24",
-        networktype="Advanced",
-        securitygroupsenabled=False,
-        allocationstate="Enabled",
-        dhcpprovider="VirtualRouter",
-        localstorageenabled=True,
-        type="Core" if server.profile.has(4, 18) else None,
-    )
-    return reply("zone", _shown([item], arguments, ("id", "name")), arguments)
+    """Two zones; the second has no hosts yet, as one that is being built."""
+    items = [
+        row(
+            id=zone,
+            name=server.zone_name(zone),
+            dns1=plan.PUBLIC_GATEWAY,
+            internaldns1=plan.PUBLIC_GATEWAY,
+            guestcidraddress="10.1.1.0/24",
+            networktype="Advanced",
+            securitygroupsenabled=False,
+            allocationstate="Enabled" if zone == server.fixtures.zone else "Disabled",
+            dhcpprovider="VirtualRouter",
+            localstorageenabled=True,
+            type="Core" if server.profile.has(4, 18) else None,
+        )
+        for zone in (server.fixtures.zone, server.fixtures.second_zone)
+    ]
+    if arguments.get("available", False):
+        items = [item for item in items if item["allocationstate"] == "Enabled"]
+    return reply("zone", _shown(items, arguments, ("id", "name")), arguments)
 
 
 @command(
@@ -187,24 +192,26 @@ async def list_service_offerings(server: Management, arguments: Arguments) -> di
     Param("forvpc", "boolean"),
 )
 async def list_network_offerings(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The offering of the isolated network."""
-    services = ("SourceNat", "Dhcp", "Dns", "Firewall", "PortForwarding", "StaticNat", "Lb", "UserData")
-    item = row(
-        id=server.fixtures.network_offering,
-        name="DefaultIsolatedNetworkOfferingWithSourceNatService",
-        displaytext="Offering for Isolated networks with Source Nat service enabled",
-        state="Enabled",
-        guestiptype="Isolated",
-        traffictype="Guest",
-        forvpc=False,
-        conservemode=True,
-        ispersistent=False,
-        egressdefaultpolicy=server.network.egress_default_allow,
-        availability="Required",
-        service=[{"name": name, "provider": [{"name": "VirtualRouter"}]} for name in services],
-    )
+    """One for each kind of network."""
+    items = [
+        row(
+            id=offering.id,
+            name=offering.name,
+            displaytext=offering.text,
+            state="Enabled",
+            guestiptype=offering.kind,
+            traffictype="Guest",
+            forvpc=offering.for_vpc,
+            conservemode=True,
+            ispersistent=False,
+            egressdefaultpolicy=False,
+            availability="Required" if offering.id == server.fixtures.network_offering else "Optional",
+            service=offering.services(providers=True),
+        )
+        for offering in offerings.listing(server)
+    ]
     names = ("id", "name", "state", "guestiptype", "traffictype", "forvpc")
-    return reply("networkoffering", _shown([item], arguments, names), arguments)
+    return reply("networkoffering", _shown(items, arguments, names), arguments)
 
 
 _TEMPLATE_FILTERS = frozenset(
@@ -223,24 +230,30 @@ _TEMPLATE_FILTERS = frozenset(
     Param("templatetype", since=(4, 19)),
 )
 async def list_templates(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The guest template, and with `all` the system VM template too."""
+    """The guest template, and with `all` the system VM template too; a row for each zone."""
     wanted = arguments["templatefilter"]
     if wanted not in _TEMPLATE_FILTERS:
         raise ApiError(431, f"Please specify a valid template filter, {wanted} is not one")
     fixed = server.fixtures
-    common = {
-        "isready": True,
-        "status": "Download Complete",
-        "hypervisor": "KVM",
-        "zoneid": fixed.zone,
-        "zonename": "zone1",
-        "format": "QCOW2",
-        "created": stamp(server.started),
-    }
-    items = [row(id=fixed.vm_template, name="lab guest", templatetype="USER", **common)]
+    templates = [(fixed.vm_template, "lab guest", "USER")]
     if wanted == "all":
-        name = f"systemvm-kvm-{server.settings.template}"
-        items.append(row(id=fixed.router_template, name=name, templatetype="SYSTEM", **common))
+        templates.append((fixed.router_template, f"systemvm-kvm-{server.settings.template}", "SYSTEM"))
+    items = [
+        row(
+            id=identity,
+            name=name,
+            templatetype=kind,
+            isready=True,
+            status="Download Complete",
+            hypervisor="KVM",
+            zoneid=zone,
+            zonename=server.zone_name(zone),
+            format="QCOW2",
+            created=stamp(server.started),
+        )
+        for identity, name, kind in templates
+        for zone in (fixed.zone, fixed.second_zone)
+    ]
     return reply(
         "template", _shown(items, arguments, ("id", "name", "hypervisor", "zoneid", "templatetype")), arguments
     )

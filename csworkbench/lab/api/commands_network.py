@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
+from csworkbench.lab.api import offerings
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import Vm
+from csworkbench.lab.records import Network, Vm
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -46,26 +47,23 @@ def owner_fields(server: Management) -> Row:
     *ACCOUNT,
 )
 async def list_networks(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The isolated network."""
+    """Networks, among them the tiers of VPCs."""
     asked = {name: value for name, value in arguments.items() if (name, str(value).lower()) != ("type", "all")}
     if "type" in asked:
         asked["type"] = str(asked["type"]).capitalize()
     names = ("id", "type", "zoneid", "issystem", "traffictype", "restartrequired", "networkofferingid", "name", "vpcid")
-    items = [network_row(server)] if owned_by(server, arguments, server.owner) else []
-    if arguments.get("forvpc", False):
-        items = []
+    networks = server.networks if owned_by(server, arguments, server.owner) else []
+    if "forvpc" in arguments:
+        networks = [network for network in networks if (network.vpc is not None) == arguments["forvpc"]]
+    items = [network_row(server, network) for network in networks]
     return reply("network", shown(items, asked, names), arguments)
 
 
-def network_row(server: Management) -> Row:
+def network_row(server: Management, network: Network) -> Row:
     """A network as the API shows it, with the pending job on it if there is one."""
-    network, fixed, profile = server.network, server.fixtures, server.profile
+    fixed, profile, vpc = server.fixtures, server.profile, network.vpc
     pending = server.jobs.pending(network.id)
-    redundancy = {"name": "RedundantRouter", "value": "true", "canchooseservicecapability": True}
-    services: list[Row] = [{"name": "SourceNat", "capability": [redundancy]}]
-    services += [
-        {"name": name} for name in ("Dhcp", "Dns", "Firewall", "PortForwarding", "StaticNat", "Lb", "UserData")
-    ]
+    kind = offerings.of(server, network)
     return row(
         id=network.id,
         name=network.name,
@@ -75,38 +73,38 @@ def network_row(server: Management) -> Row:
         gateway=network.gateway,
         netmask=str(network.cidr.netmask),
         cidr=str(network.cidr),
-        zoneid=fixed.zone,
-        zonename="zone1",
-        networkofferingid=fixed.network_offering,
-        networkofferingname="DefaultIsolatedNetworkOfferingWithSourceNatService",
+        ip6cidr=str(network.cidr6) if network.cidr6 else None,
+        ip6gateway=str(network.cidr6[1]) if network.cidr6 else None,
+        zoneid=network.zone_id,
+        zonename=server.zone_name(network.zone_id),
+        networkofferingid=kind.id,
+        networkofferingname=kind.name,
         networkofferingconservemode=True,
         issystem=False,
         state=network.state,
-        broadcasturi="vlan://1201",
+        broadcasturi=f"vlan://{network.vlan}",
         dns1=plan.PUBLIC_GATEWAY,
-        type="Isolated",
-        vlan="1201",
-        acltype="Account",
+        type=network.kind,
+        vlan=str(network.vlan),
+        acltype="Domain" if network.kind == "Shared" else "Account",
         **owner_fields(server),
-        service=services,
+        service=kind.services(providers=False),
         networkdomain=plan.DOMAIN,
         physicalnetworkid=fixed.guest_physical_network,
+        vpcid=vpc.id if vpc else None,
+        vpcname=vpc.name if vpc and profile.has(4, 16) else None,
+        aclid=network.acl.id if network.acl else None,
+        aclname=network.acl.name if network.acl and profile.has(4, 16) else None,
         restartrequired=network.restart_required,
         canusefordeploy=True,
         ispersistent=False,
         strechedl2subnet=False,
-        redundantrouter=False if profile.has(4, 11, 1) else None,
+        redundantrouter=network.served.redundant if profile.has(4, 11, 1) else None,
         egressdefaultpolicy=network.egress_default_allow,
         created=stamp(network.created) if profile.has(4, 16) else None,
         jobid=pending[0].id if pending else None,
         jobstatus=0 if pending else None,
     )
-
-
-@command("listVPCs", "Lists VPCs", uuid_filter("vpc"), Param("name"), Param("state"), ZONE, *ACCOUNT)
-async def list_vpcs(_server: Management, arguments: Arguments) -> dict[str, Any]:
-    """This topology has none."""
-    return reply("vpc", [], arguments)
 
 
 @command(
@@ -126,9 +124,11 @@ async def list_vpcs(_server: Management, arguments: Arguments) -> dict[str, Any]
 )
 async def list_virtual_machines(server: Management, arguments: Arguments) -> dict[str, Any]:
     """The tenants; `name` matches as a substring."""
-    vms = server.network.vms if owned_by(server, arguments, server.owner) else []
+    vms = server.vms if owned_by(server, arguments, server.owner) else []
+    if "networkid" in arguments:
+        vms = [vm for vm in vms if vm.network.id == arguments["networkid"]]
     if "vpcid" in arguments:
-        vms = []
+        vms = [vm for vm in vms if vm.network.vpc is not None and vm.network.vpc.id == arguments["vpcid"]]
     if "ids" in arguments:
         vms = [vm for vm in vms if vm.id in arguments["ids"]]
     items = [vm_row(server, vm) for vm in vms if str(arguments.get("name", "")) in vm.name]
@@ -137,7 +137,7 @@ async def list_virtual_machines(server: Management, arguments: Arguments) -> dic
 
 def vm_row(server: Management, vm: Vm) -> Row:
     """A VM as the API shows it, with its one NIC and its static NAT address."""
-    network, fixed = server.network, server.fixtures
+    network, fixed = vm.network, server.fixtures
     public = next((ip for ip in network.ips if ip.static_nat is vm), None)
     nic = row(
         id=vm.nic_id,
@@ -146,10 +146,10 @@ def vm_row(server: Management, vm: Vm) -> Row:
         netmask=str(network.cidr.netmask),
         gateway=network.gateway,
         ipaddress=vm.address,
-        isolationuri="vlan://1201",
-        broadcasturi="vlan://1201",
+        isolationuri=f"vlan://{network.vlan}",
+        broadcasturi=f"vlan://{network.vlan}",
         traffictype="Guest",
-        type="Isolated",
+        type=network.kind,
         isdefault=True,
         macaddress=vm.mac,
         deviceid="0",

@@ -71,7 +71,7 @@ async def upgrade_router_template(server: Management, arguments: Arguments) -> d
         raise ApiError(PARAMETER, "Specify exactly one of router id, cluster id, pod id, zone id, domain id")
     if "account" in arguments and "domainid" not in arguments:
         raise ApiError(PARAMETER, "Domain id is needed together with an account")
-    chosen = [router for router in server.routers if router.state == "Running"]
+    chosen = [router for router in server.routers if router.state == "Running" and router.role == "VIRTUAL_ROUTER"]
     if "id" in arguments:
         chosen = [router for router in chosen if router.id == arguments["id"]]
     if arguments.get("account", server.owner) != server.owner:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routers: listRouters, the other lists of system VMs, restartNetwork."""
+"""Routers and other system VMs, as the API lists them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
 from csworkbench.lab.api.commands_network import owner_fields
-from csworkbench.lab.api.errors import PARAMETER, ApiError
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import Router
+from csworkbench.lab.records import Network, Nic, Router, Vpc
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -42,11 +41,8 @@ _ROUTER_FILTERS = (
     *ACCOUNT,
 )
 async def list_routers(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The network's routers; `version` matches as a prefix."""
-    shown = owned_by(server, arguments, server.owner) and "vpcid" not in arguments
-    routers = server.routers if shown and not arguments.get("forvpc", False) else []
-    if "networkid" in arguments and arguments["networkid"] != server.network.id:
-        routers = []
+    """Virtual routers; `version` matches as a prefix."""
+    routers = _chosen(server, arguments, "VIRTUAL_ROUTER")
     with_health = bool(arguments.get("fetchhealthcheckresults", False))
     items = [router_row(server, router, with_health=with_health) for router in routers]
     names = ("id", "name", "state", "zoneid", "podid", "hostid", "healthchecksfailed")
@@ -64,17 +60,42 @@ async def list_routers(server: Management, arguments: Arguments) -> dict[str, An
     )
 
 
+def _chosen(server: Management, arguments: Arguments, role: str) -> list[Router]:
+    """The routers of that role that the caller sees and that serve the named network or VPC."""
+    routers = [router for router in server.routers if router.role == role]
+    if not owned_by(server, arguments, server.owner):
+        return []
+    if "forvpc" in arguments:
+        routers = [router for router in routers if (_vpc(router) is not None) == arguments["forvpc"]]
+    if "vpcid" in arguments:
+        routers = [router for router in routers if (vpc := _vpc(router)) is not None and vpc.id == arguments["vpcid"]]
+    if "networkid" in arguments:
+        network = arguments["networkid"]
+        routers = [router for router in routers if any(one.id == network for one in router.served.networks)]
+    return routers
+
+
+def _vpc(router: Router) -> Vpc | None:
+    served = router.served
+    if isinstance(served, Vpc):
+        return served
+    return served.vpc if isinstance(served, Network) else None
+
+
 def router_row(server: Management, router: Router, *, with_health: bool = False) -> Row:
     """A router as the API shows it."""
-    network, fixed, profile = server.network, server.fixtures, server.profile
+    fixed, profile, served = server.fixtures, server.profile, router.served
     pending = server.jobs.pending(router.id)
     running = router.state in ("Running", "Starting", "Stopping")
+    vpc, public = _vpc(router), router.nic("Public")
+    guest = router.guests[0] if router.guests else None
+    guests = guest.network if guest is not None else None
     return row(
         id=router.id,
-        zoneid=fixed.zone,
-        zonename="zone1",
+        zoneid=served.zone_id,
+        zonename=server.zone_name(served.zone_id),
         dns1=plan.PUBLIC_GATEWAY,
-        gateway=plan.PUBLIC_GATEWAY,
+        gateway=plan.PUBLIC_GATEWAY if public else None,
         name=router.name,
         podid=fixed.pod,
         podname="pod1" if profile.has(4, 13) else None,
@@ -82,19 +103,19 @@ def router_row(server: Management, router: Router, *, with_health: bool = False)
         hostname="kvm-01" if running else None,
         hostcontrolstate="Enabled" if running and profile.has(4, 18) else None,
         hypervisor="KVM",
-        linklocalip=router.control_address if running else None,
-        linklocalmacaddress=router.control_mac if running else None,
+        linklocalip=router.control.address if running else None,
+        linklocalmacaddress=router.control.mac if running else None,
         linklocalnetmask="255.255.0.0" if running else None,
         linklocalnetworkid=fixed.control_network,
-        publicip=network.source_nat.address,
-        publicmacaddress=router.public_mac,
-        publicnetmask=str(plan.PUBLIC.netmask),
-        publicnetworkid=fixed.public_network,
-        guestipaddress=network.gateway,
-        guestmacaddress=router.guest_mac,
-        guestnetmask=str(network.cidr.netmask),
-        guestnetworkid=network.id,
-        guestnetworkname=network.name if profile.has(4, 11, 1) else None,
+        publicip=public.address if public else None,
+        publicmacaddress=public.mac if public else None,
+        publicnetmask=str(plan.PUBLIC.netmask) if public else None,
+        publicnetworkid=fixed.public_network if public else None,
+        guestipaddress=guest.address if guest else None,
+        guestmacaddress=guest.mac if guest else None,
+        guestnetmask=str(guests.cidr.netmask) if guests else None,
+        guestnetworkid=guests.id if guests else None,
+        guestnetworkname=guests.name if guests and profile.has(4, 11, 1) else None,
         networkdomain=plan.DOMAIN,
         templateid=fixed.router_template,
         templatename=f"systemvm-kvm-{server.settings.template}" if profile.has(4, 16) else None,
@@ -103,59 +124,52 @@ def router_row(server: Management, router: Router, *, with_health: bool = False)
         **owner_fields(server),
         serviceofferingid=fixed.router_offering,
         serviceofferingname="System Offering For Software Router",
-        isredundantrouter=False,
-        redundantstate="UNKNOWN",
+        isredundantrouter=router.redundant,
+        redundantstate=_redundant_state(server, router),
         version=router.template_version,
         scriptsversion=router.scripts_version,
-        role="VIRTUAL_ROUTER",
+        role=router.role,
         requiresupgrade=server.settings.requires_upgrade(router),
         healthchecksfailed=server.health.failed(router) if profile.has(4, 16) else None,
         healthcheckresults=health_rows(server, router) if with_health else None,
         softwareversion=router.software_version if profile.has(4, 17) else None,
-        nic=_nics(server, router),
+        vpcid=vpc.id if vpc else None,
+        vpcname=vpc.name if vpc and profile.has(4, 11, 1) else None,
+        nic=[_nic(server, nic) for nic in router.nics],
         jobid=pending[0].id if pending else None,
         jobstatus=0 if pending else None,
     )
 
 
-def _nics(server: Management, router: Router) -> list[Row]:
-    network, fixed = server.network, server.fixtures
-    guest, control, public = router.nic_ids
-    return [
-        row(
-            id=guest,
-            networkid=network.id,
-            networkname=network.name,
-            netmask=str(network.cidr.netmask),
-            ipaddress=network.gateway,
-            broadcasturi="vlan://1201",
-            traffictype="Guest",
-            type="Isolated",
-            isdefault=False,
-            macaddress=router.guest_mac,
-        ),
-        row(
-            id=control,
-            networkid=fixed.control_network,
-            netmask="255.255.0.0",
-            gateway="169.254.0.1",
-            ipaddress=router.control_address,
-            traffictype="Control",
-            isdefault=False,
-            macaddress=router.control_mac,
-        ),
-        row(
-            id=public,
-            networkid=fixed.public_network,
-            netmask=str(plan.PUBLIC.netmask),
-            gateway=plan.PUBLIC_GATEWAY,
-            ipaddress=network.source_nat.address,
-            broadcasturi="vlan://untagged",
-            traffictype="Public",
-            isdefault=True,
-            macaddress=router.public_mac,
-        ),
-    ]
+def _redundant_state(server: Management, router: Router) -> str:
+    """As last polled; the word for the active router changed with 4.16."""
+    return "MASTER" if router.redundant_state == "PRIMARY" and not server.profile.has(4, 16) else router.redundant_state
+
+
+def _nic(server: Management, nic: Nic) -> Row:
+    fixed, network = server.fixtures, nic.network
+    common = {"id": nic.id, "ipaddress": nic.address, "traffictype": nic.traffic, "macaddress": nic.mac}
+    match nic.traffic:
+        case "Control":
+            own = {"networkid": fixed.control_network, "netmask": "255.255.0.0", "gateway": "169.254.0.1"}
+        case "Public":
+            own = {
+                "networkid": fixed.public_network,
+                "netmask": str(plan.PUBLIC.netmask),
+                "gateway": plan.PUBLIC_GATEWAY,
+                "broadcasturi": "vlan://untagged",
+            }
+        case _ if network is not None:
+            own = {
+                "networkid": network.id,
+                "networkname": network.name,
+                "netmask": str(network.cidr.netmask),
+                "broadcasturi": f"vlan://{network.vlan}",
+                "type": network.kind,
+            }
+        case _:
+            own = {}
+    return row(**common, **own, isdefault=nic.traffic == "Public")
 
 
 def health_rows(server: Management, router: Router) -> list[Row]:
@@ -174,9 +188,15 @@ def health_rows(server: Management, router: Router) -> list[Row]:
 
 
 @command("listInternalLoadBalancerVMs", "List internal LB VMs.", uuid_filter("ilbvm"), *_ROUTER_FILTERS, *ACCOUNT)
-async def list_internal_lb_vms(_server: Management, arguments: Arguments) -> dict[str, Any]:
-    """This topology has none."""
-    return reply("internalloadbalancervm", [], arguments)
+async def list_internal_lb_vms(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """Internal load balancers of VPC tiers: routers' rows without a version."""
+    items = [router_row(server, router) for router in _chosen(server, arguments, "INTERNAL_LB_VM")]
+    for item in items:
+        for name in ("version", "healthchecksfailed"):
+            item.pop(name, None)
+    names = ("id", "name", "state", "zoneid", "podid", "hostid")
+    shown = [item for item in items if matches(item, arguments, names) and has_keyword(item, arguments)]
+    return reply("internalloadbalancervm", shown, arguments)
 
 
 @command(
@@ -190,36 +210,3 @@ async def list_internal_lb_vms(_server: Management, arguments: Arguments) -> dic
 async def list_system_vms(_server: Management, arguments: Arguments) -> dict[str, Any]:
     """This cloud has none yet."""
     return reply("systemvm", [], arguments)
-
-
-@command(
-    "restartNetwork",
-    "Restarts the network; includes 1) restarting network elements - virtual routers, DHCP servers "
-    "2) reapplying all public IPs 3) reapplying load balancing/port forwarding rules",
-    Param("id", "uuid", required=True, entity="network"),
-    Param("cleanup", "boolean", description="If cleanup old network elements"),
-    Param("makeredundant", "boolean", since=(4, 11, 1)),
-    Param("livepatch", "boolean", since=(4, 17)),
-    is_async=True,
-)
-async def restart_network(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Accept the job; jobs of one network wait for each other."""
-    for flag in ("makeredundant", "livepatch"):
-        if arguments.get(flag, False):
-            raise ApiError(PARAMETER, f"{flag} is not offered by this test cloud yet")
-    network = server.network
-    cleanup = bool(arguments.get("cleanup", server.profile.cleanup_default))
-    text = f"Restarting Network with ID: {network.id}" if server.profile.has(4, 11) else "Restarting network: 204"
-    family = server.begin("NETWORK.RESTART", text, (network.id, "Network", network.name))
-
-    async def work() -> dict[str, Any]:
-        await server.orchestrator.restart_network(cleanup=cleanup, family=family)
-        return {"success": True}
-
-    job = server.jobs.submit(
-        "org.apache.cloudstack.api.command.user.network.RestartNetworkCmd",
-        ("Network", network.id),
-        work,
-        queue=f"network {network.id}",
-    )
-    return {"jobid": job.id}

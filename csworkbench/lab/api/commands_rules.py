@@ -12,7 +12,7 @@ from csworkbench.lab.api.errors import ApiError, invalid_value
 from csworkbench.lab.api.listing import Row, owned_by, reply, row
 from csworkbench.lab.api.programming import Operation, accept, conflict, program
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import ACTIVE, ADD, REVOKE, FirewallRule, ForwardingRule, PublicIp
+from csworkbench.lab.records import ACTIVE, ADD, REVOKE, FirewallRule, ForwardingRule, Network, PublicIp
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _RANGE = (
 )
 async def list_firewall_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Ingress rules."""
-    return _firewall_reply(server, server.network.firewall, arguments)
+    return _firewall_reply(server, _ingress(server), arguments)
 
 
 @command(
@@ -68,7 +68,7 @@ async def list_firewall_rules(server: Management, arguments: Arguments) -> dict[
 )
 async def list_egress_firewall_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Egress rules."""
-    return _firewall_reply(server, server.network.egress, arguments)
+    return _firewall_reply(server, _outgoing(server), arguments)
 
 
 def _firewall_reply(server: Management, rules: Iterable[FirewallRule], arguments: Arguments) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def firewall_row(server: Management, rule: FirewallRule) -> Row:
         destcidrlist="" if rule.ip is None else None,
         ipaddressid=rule.ip.id if rule.ip else None,
         ipaddress=rule.ip.address if rule.ip else None,
-        networkid=server.network.id,
+        networkid=rule.network.id,
         traffictype="Ingress" if rule.ip else "Egress",
         state=rule.state,
         tags=[],
@@ -107,8 +107,11 @@ def firewall_row(server: Management, rule: FirewallRule) -> Row:
 )
 async def create_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Let something in on a public address."""
-    rule = _firewall_rule(server, arguments, public_ip(server, arguments["ipaddressid"]), ANYWHERE)
-    return _create_firewall(server, _OPEN, server.network.firewall, rule)
+    ip = public_ip(server, arguments["ipaddressid"])
+    if ip.network is None or ip.network.vpc is not None:
+        raise invalid_value("Firewall rules are not supported on an address of a VPC: it has network ACLs")
+    rule = _firewall_rule(server, arguments, ip.network, ip)
+    return _create_firewall(server, _OPEN, ip.network.firewall, rule)
 
 
 @command(
@@ -121,11 +124,13 @@ async def create_firewall_rule(server: Management, arguments: Arguments) -> dict
 )
 async def create_egress_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Let something out; block it where the offering allows everything."""
-    rule = _firewall_rule(server, arguments, None, str(server.network.cidr))
-    inside = (ipaddress.IPv4Network(cidr).subnet_of(server.network.cidr) for cidr in rule.cidr.split(","))
-    if not all(inside):
-        raise invalid_value(f"{rule.cidr} is not within the guest cidr {server.network.cidr}")
-    return _create_firewall(server, _EGRESS_OPEN, server.network.egress, rule)
+    network = server.find(server.networks, arguments["networkid"])
+    if network.vpc is not None or network.kind != "Isolated":
+        raise invalid_value("Egress firewall rules are not supported for a VPC tier or a shared network")
+    rule = _firewall_rule(server, arguments, network, None)
+    if not all(ipaddress.IPv4Network(cidr).subnet_of(network.cidr) for cidr in rule.cidr.split(",")):
+        raise invalid_value(f"{rule.cidr} is not within the guest cidr {network.cidr}")
+    return _create_firewall(server, _EGRESS_OPEN, network.egress, rule)
 
 
 def _create_firewall(
@@ -142,14 +147,14 @@ def _create_firewall(
 
     async def work() -> dict[str, Any]:
         try:
-            await program(server, Stage.FIREWALL)
+            await program(server, rule.network.served, Stage.FIREWALL)
         except ApiError:
             discard(rules, rule)
             raise
         rule.state = ACTIVE
         return {"firewallrule": firewall_row(server, rule)}
 
-    return accept(server, operation, rule.id, work, created=True)
+    return accept(server, rule.network.served, operation, rule.id, work, created=True)
 
 
 @command(
@@ -160,7 +165,8 @@ def _create_firewall(
 )
 async def delete_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Close it again; what is established goes on."""
-    return _delete_firewall(server, _CLOSE, server.network.firewall, arguments["id"])
+    rule = server.find(_ingress(server), arguments["id"])
+    return _delete_firewall(server, _CLOSE, rule.network.firewall, rule)
 
 
 @command(
@@ -171,21 +177,20 @@ async def delete_firewall_rule(server: Management, arguments: Arguments) -> dict
 )
 async def delete_egress_firewall_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Take an egress rule away."""
-    return _delete_firewall(server, _EGRESS_CLOSE, server.network.egress, arguments["id"])
+    rule = server.find(_outgoing(server), arguments["id"])
+    return _delete_firewall(server, _EGRESS_CLOSE, rule.network.egress, rule)
 
 
 def _delete_firewall(
-    server: Management, operation: Operation, rules: list[FirewallRule], identity: str
+    server: Management, operation: Operation, rules: list[FirewallRule], rule: FirewallRule
 ) -> dict[str, Any]:
-    rule = next(rule for rule in rules if rule.id == identity)
-
     async def work() -> dict[str, Any]:
         rule.state = REVOKE
-        await program(server, Stage.FIREWALL)
+        await program(server, rule.network.served, Stage.FIREWALL)
         discard(rules, rule)
         return {"success": True}
 
-    return accept(server, operation, rule.id, work)
+    return accept(server, rule.network.served, operation, rule.id, work)
 
 
 @command(
@@ -200,7 +205,7 @@ def _delete_firewall(
 async def list_port_forwarding_rules(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Forwarded ports."""
     mine = owned_by(server, arguments, server.owner)
-    items = [_forwarding_row(server, rule) for rule in server.network.forwarding] if mine else []
+    items = [_forwarding_row(server, rule) for rule in _forwardings(server)] if mine else []
     return reply("portforwardingrule", shown(items, arguments, ("id", "ipaddressid", "networkid")), arguments)
 
 
@@ -219,7 +224,7 @@ def _forwarding_row(server: Management, rule: ForwardingRule) -> Row:
         vmguestip=rule.vm.address,
         ipaddressid=rule.ip.id,
         ipaddress=rule.ip.address,
-        networkid=server.network.id,
+        networkid=rule.network.id,
         state=rule.state,
         cidrlist="",
         tags=[],
@@ -243,22 +248,23 @@ def _forwarding_row(server: Management, rule: ForwardingRule) -> Row:
 )
 async def create_port_forwarding_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Forward a port; unless `openfirewall` is false, the port is opened as well. One port per rule."""
-    network, ip = server.network, public_ip(server, arguments["ipaddressid"])
+    ip = public_ip(server, arguments["ipaddressid"])
     public, private = port(arguments, "publicport"), port(arguments, "privateport")
     if (arguments.get("publicendport", public), arguments.get("privateendport", private)) != (public, private):
         raise invalid_value("port ranges are not offered by this test cloud")
     protocol = _protocol(arguments, "tcp", "udp")
-    vm = next(vm for vm in network.vms if vm.id == arguments["virtualmachineid"])
+    vm = server.find(server.vms, arguments["virtualmachineid"])
+    network = rule_network(server, ip, vm.network.id)
     if arguments.get("vmguestip", vm.address) != vm.address:
         raise invalid_value("Vm doesn't have guest ip address specified")
     require_free_port(server, ip, protocol, public)
-    rule = ForwardingRule(server.new_id(), ip, protocol, public, private, vm, ADD)
+    rule = ForwardingRule(network, server.new_id(), ip, protocol, public, private, vm, ADD)
     network.forwarding.append(rule)
-    opened = open_port(server, ip, protocol, public, rule.id) if arguments.get("openfirewall", True) else None
+    opened = open_port(server, network, ip, protocol, public, rule.id) if opens(network, arguments) else None
 
     async def work() -> dict[str, Any]:
         try:
-            await program(server, Stage.FIREWALL, Stage.FORWARDING)
+            await program(server, network.served, Stage.FIREWALL, Stage.FORWARDING)
         except ApiError:
             discard(network.forwarding, rule)
             discard(network.firewall, opened)
@@ -268,7 +274,7 @@ async def create_port_forwarding_rule(server: Management, arguments: Arguments) 
             opened.state = ACTIVE
         return {"portforwardingrule": _forwarding_row(server, rule)}
 
-    return accept(server, _FORWARD, rule.id, work, created=True)
+    return accept(server, network.served, _FORWARD, rule.id, work, created=True)
 
 
 @command(
@@ -279,24 +285,46 @@ async def create_port_forwarding_rule(server: Management, arguments: Arguments) 
 )
 async def delete_port_forwarding_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """End a forwarding, and the firewall rule that was made for it."""
-    network = server.network
-    rule = next(rule for rule in network.forwarding if rule.id == arguments["id"])
+    rule = server.find(_forwardings(server), arguments["id"])
+    network = rule.network
 
     async def work() -> dict[str, Any]:
         rule.state = REVOKE
-        opened = revoke_opened(server, rule.id)
-        await program(server, Stage.FIREWALL, Stage.FORWARDING)
+        opened = revoke_opened(network, rule.id)
+        await program(server, network.served, Stage.FIREWALL, Stage.FORWARDING)
         discard(network.forwarding, rule)
         for other in opened:
             discard(network.firewall, other)
         return {"success": True}
 
-    return accept(server, _UNFORWARD, rule.id, work)
+    return accept(server, network.served, _UNFORWARD, rule.id, work)
 
 
 def public_ip(server: Management, identity: str) -> PublicIp:
     """The address with that id, which the parameter check has confirmed."""
-    return next(ip for ip in server.network.ips if ip.id == identity)
+    return server.find(server.ips, identity)
+
+
+def rule_network(server: Management, ip: PublicIp, identity: str | None) -> Network:
+    """The network that a rule on that address is for; an address of a VPC belongs to the tier of its first rule.
+
+    Raises ApiError 431 when the address is another network's.
+    """
+    if ip.network is not None and identity in (None, ip.network.id):
+        return ip.network
+    if identity is None:
+        raise invalid_value("networkid is needed for an address of a VPC that has no rules yet")
+    network = server.find(server.networks, identity)
+    used = any(rule.ip is ip for other in network.served.networks for rule in other.public_rules)
+    if ip not in network.ips or (used and ip.network is not network):
+        raise invalid_value(f"IP address {ip.address} is not associated with the network {network.name}")
+    ip.network = network
+    return network
+
+
+def opens(network: Network, arguments: Arguments) -> bool:
+    """`openfirewall`: by default yes; in a VPC there is no firewall to open."""
+    return network.vpc is None and bool(arguments.get("openfirewall", True))
 
 
 def port(arguments: Arguments, name: str) -> int:
@@ -311,32 +339,46 @@ def require_free_port(server: Management, ip: PublicIp, protocol: str, public: i
     """Raises ApiError 537 when that port of the address is taken, or the whole address is a VM's."""
     if ip.static_nat is not None:
         raise conflict(f"Can't create the rule: ip address {ip.address} is enabled for static nat")
-    network = server.network
-    taken = [(rule.ip, rule.protocol, rule.public_port) for rule in network.forwarding if rule.state != REVOKE]
-    taken += [(rule.ip, rule.protocol, rule.public_port) for rule in network.balancers if rule.state != REVOKE]
-    if (ip, protocol, public) in taken:
+    rules = (rule for network in server.networks for rule in network.public_rules)
+    if any(
+        (rule.ip, rule.protocol, rule.public_port) == (ip, protocol, public) and rule.state != REVOKE for rule in rules
+    ):
         raise conflict(f"The range specified, {public}-{public}, conflicts with a rule on {ip.address}")
 
 
-def open_port(server: Management, ip: PublicIp, protocol: str, public: int, owner: str) -> FirewallRule | None:
+def open_port(
+    server: Management, network: Network, ip: PublicIp, protocol: str, public: int, owner: str
+) -> FirewallRule | None:
     """The firewall rule that comes with a forwarding or balancing rule; None when the port is open already."""
-    rule = FirewallRule(server.new_id(), ip, protocol, public, public, ANYWHERE, ADD, owner)
-    for other in server.network.firewall:
+    rule = FirewallRule(network, server.new_id(), ip, protocol, public, public, ANYWHERE, ADD, owner)
+    for other in network.firewall:
         if (other.ip, other.protocol) == (ip, protocol) and other.state != REVOKE and _overlap(other, rule):
             return None
-    server.network.firewall.append(rule)
+    network.firewall.append(rule)
     return rule
 
 
-def revoke_opened(server: Management, owner: str) -> list[FirewallRule]:
+def revoke_opened(network: Network, owner: str) -> list[FirewallRule]:
     """Mark the firewall rules that came with that rule."""
-    opened = [rule for rule in server.network.firewall if rule.opened_for == owner]
+    opened = [rule for rule in network.firewall if rule.opened_for == owner]
     for rule in opened:
         rule.state = REVOKE
     return opened
 
 
-def _firewall_rule(server: Management, arguments: Arguments, ip: PublicIp | None, everybody: str) -> FirewallRule:
+def _ingress(server: Management) -> list[FirewallRule]:
+    return [rule for network in server.networks for rule in network.firewall]
+
+
+def _outgoing(server: Management) -> list[FirewallRule]:
+    return [rule for network in server.networks if network.vpc is None for rule in network.egress]
+
+
+def _forwardings(server: Management) -> list[ForwardingRule]:
+    return [rule for network in server.networks for rule in network.forwarding]
+
+
+def _firewall_rule(server: Management, arguments: Arguments, network: Network, ip: PublicIp | None) -> FirewallRule:
     """Raises ApiError 431."""
     protocol = _protocol(arguments, "tcp", "udp", "icmp", *(() if ip else ("all",)))
     ported = protocol in ("tcp", "udp")
@@ -348,12 +390,12 @@ def _firewall_rule(server: Management, arguments: Arguments, ip: PublicIp | None
         raise invalid_value("Start port can't be bigger than end port")
     if not ported and ("startport" in arguments or "endport" in arguments):
         raise invalid_value(f"Can specify start and end ports only when protocol is TCP or UDP, not {protocol}")
-    cidrs = arguments.get("cidrlist", [everybody])
+    cidrs = arguments.get("cidrlist", [ANYWHERE if ip else str(network.cidr)])
     try:
         networks = [str(ipaddress.IPv4Network(cidr)) for cidr in cidrs]
     except ValueError as error:
         raise invalid_value(f"Source cidrs formatting error {error}") from error
-    return FirewallRule(server.new_id(), ip, protocol, first, last, ",".join(networks), ADD)
+    return FirewallRule(network, server.new_id(), ip, protocol, first, last, ",".join(networks), ADD)
 
 
 def _protocol(arguments: Arguments, *offered: str) -> str:

@@ -15,7 +15,7 @@ from csworkbench.lab.api.listing import Row
 from csworkbench.lab.api.programming import Operation, accept, program
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command
 from csworkbench.lab.hosts import LabError
-from csworkbench.lab.records import Vm
+from csworkbench.lab.records import Network, Vm
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -44,10 +44,9 @@ _LAST_GUEST = 254
 )
 async def deploy_virtual_machine(server: Management, arguments: Arguments) -> dict[str, Any]:
     """One more tenant: the router knows it before it runs."""
-    network, tenants = server.network, _tenants(server)
-    for identity in arguments.get("networkids", []):
-        if identity != network.id:
-            raise invalid_value(f"Unable to find network by id {identity}")
+    network, tenants = _network(server, arguments.get("networkids", [])), _tenants(server)
+    if arguments["zoneid"] != network.zone_id:
+        raise ApiError(INSUFFICIENT_CAPACITY, "Unable to create a deployment: the zone has no hosts", 4335)
     number = tenants.next_number()
     name = str(arguments.get("name", f"i-2-{number}-VM"))
     if not _HOST_NAME.fullmatch(name):
@@ -55,11 +54,12 @@ async def deploy_virtual_machine(server: Management, arguments: Arguments) -> di
     if tenants.is_taken(name):
         raise invalid_value(f"The vm with hostName {name} already exists in the network domain: {plan.DOMAIN}")
     vm = Vm(
+        network=network,
         id=server.new_id(),
         nic_id=server.new_id(),
         number=number,
         name=name,
-        address=_guest_address(server, arguments.get("ipaddress")),
+        address=_guest_address(network, arguments.get("ipaddress")),
         mac=records.mac("02:00:4f", server.rng),
         user_data=_user_data(arguments.get("userdata", "")),
         state="Starting",
@@ -69,7 +69,7 @@ async def deploy_virtual_machine(server: Management, arguments: Arguments) -> di
     async def work() -> Row:
         password = network.passwords[vm.address] = f"first-{vm.name}"
         try:
-            await program(server, Stage.DHCP, Stage.METADATA)
+            await program(server, network.served, Stage.DHCP, Stage.METADATA)
             await tenants.start(vm)
         except (ApiError, LabError) as error:
             await tenants.destroy(vm)
@@ -77,7 +77,7 @@ async def deploy_virtual_machine(server: Management, arguments: Arguments) -> di
             raise ApiError(INTERNAL, f"Unable to start a VM {vm.name}: {error}") from error
         return {"virtualmachine": {**vm_row(server, vm), "password": password}}
 
-    return accept(server, _DEPLOY, vm.id, work, created=True)
+    return accept(server, network.served, _DEPLOY, vm.id, work, created=True)
 
 
 @command(
@@ -89,8 +89,8 @@ async def deploy_virtual_machine(server: Management, arguments: Arguments) -> di
 )
 async def destroy_virtual_machine(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Power off; with `expunge` the row, all rules that lead to it and its place in the router's files go too."""
-    network, tenants = server.network, _tenants(server)
-    vm = next(vm for vm in network.vms if vm.id == arguments["id"])
+    vm, tenants = server.find(server.vms, arguments["id"]), _tenants(server)
+    network = vm.network
 
     async def work() -> Row:
         await tenants.destroy(vm)
@@ -105,10 +105,24 @@ async def destroy_virtual_machine(server: Management, arguments: Arguments) -> d
         for ip in network.ips:
             if ip.static_nat is vm:
                 ip.static_nat = None
-        await program(server, Stage.FORWARDING, Stage.STATIC_NAT, Stage.DHCP, Stage.METADATA, Stage.LOAD_BALANCER)
+        await program(
+            server, network.served, Stage.FORWARDING, Stage.STATIC_NAT, Stage.DHCP, Stage.METADATA, Stage.LOAD_BALANCER
+        )
         return shown
 
-    return accept(server, _DESTROY, vm.id, work)
+    return accept(server, network.served, _DESTROY, vm.id, work)
+
+
+def _network(server: Management, identities: list[str]) -> Network:
+    """The network to start in: the first one unless one is named. Raises ApiError 431."""
+    if len(identities) > 1:
+        raise invalid_value("This test cloud's VMs have one NIC: name one network")
+    if not identities:
+        return server.network
+    network = next((network for network in server.networks if network.id == identities[0]), None)
+    if network is None:
+        raise invalid_value(f"Unable to find network by id {identities[0]}")
+    return network
 
 
 def _tenants(server: Management) -> Tenants:
@@ -117,10 +131,10 @@ def _tenants(server: Management) -> Tenants:
     return server.tenants
 
 
-def _guest_address(server: Management, wanted: str | None) -> str:
+def _guest_address(network: Network, wanted: str | None) -> str:
     """Raises ApiError 431 or 533."""
-    taken = {vm.address for vm in server.network.vms}
-    free = [str(plan.GUEST[last]) for last in range(plan.FIRST_VM, _LAST_GUEST + 1)]
+    taken = {vm.address for vm in network.vms}
+    free = [str(network.cidr[last]) for last in range(plan.FIRST_VM, _LAST_GUEST + 1)]
     free = [address for address in free if address not in taken]
     if wanted is not None and wanted not in free:
         raise invalid_value(f"Requested ip address {wanted} is not free in the network")

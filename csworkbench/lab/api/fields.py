@@ -23,7 +23,8 @@ _ROUTER = f"id zoneid zonename dns1 gateway name podid podname@4.13 hostid hostn
     publicnetworkid guestipaddress guestmacaddress guestnetmask guestnetworkid guestnetworkname@4.11.1 networkdomain \
     templateid templatename@4.16 created:date state {_OWNER} serviceofferingid serviceofferingname \
     isredundantrouter:boolean redundantstate version scriptsversion role requiresupgrade:boolean \
-    healthchecksfailed:boolean@4.16 healthcheckresults:list@4.14 softwareversion@4.17 nic:list jobid jobstatus:integer"
+    healthchecksfailed:boolean@4.16 healthcheckresults:list@4.14 softwareversion@4.17 vpcid vpcname@4.11.1 \
+    nic:list jobid jobstatus:integer"
 _FIREWALL = "id protocol startport:integer endport:integer icmptype:integer icmpcode:integer cidrlist destcidrlist \
     ipaddressid ipaddress networkid traffictype state tags:list"
 _OBJECTS = {
@@ -44,11 +45,15 @@ _OBJECTS = {
     "template": "id name templatetype isready:boolean status hypervisor zoneid zonename format created:date",
     "network": f"id name displaytext broadcastdomaintype traffictype gateway netmask cidr zoneid zonename \
         networkofferingid networkofferingname networkofferingconservemode:boolean issystem:boolean state broadcasturi \
-        dns1 type vlan acltype {_OWNER} service:list networkdomain physicalnetworkid restartrequired:boolean \
+        dns1 type vlan acltype vpcid vpcname@4.16 aclid aclname@4.16 ip6cidr ip6gateway {_OWNER} \
+        service:list networkdomain physicalnetworkid restartrequired:boolean \
         canusefordeploy:boolean ispersistent:boolean strechedl2subnet:boolean redundantrouter:boolean@4.11.1 \
         egressdefaultpolicy:boolean created:date@4.16 jobid jobstatus:integer",
-    "vpc": f"id name state cidr zoneid vpcofferingid vpcofferingname redundantvpcrouter:boolean \
-        restartrequired:boolean network:list service:list {_OWNER}",
+    "vpc": f"id name displaytext created:date state zoneid zonename service:list cidr vpcofferingid \
+        vpcofferingname@4.13 restartrequired:boolean networkdomain network:list {_OWNER} fordisplay:boolean \
+        distributedvpcrouter:boolean regionlevelvpc:boolean redundantvpcrouter:boolean jobid jobstatus:integer",
+    "vpcoffering": "id name displaytext state isdefault:boolean created:date distributedvpcrouter:boolean \
+        supportsregionLevelvpc:boolean service:list",
     "router": _ROUTER,
     "internalloadbalancervm": _ROUTER,
     "systemvm": "id name systemvmtype state agentstate@4.13.1 version@4.13.1 hostid hostname privateip linklocalip \
@@ -57,7 +62,8 @@ _OBJECTS = {
         hostid hostname templateid templatename serviceofferingid serviceofferingname cpunumber:integer \
         memory:integer hypervisor publicip publicipid nic:set servicestate password keypairs jobid jobstatus:integer",
     "publicipaddress": f"id ipaddress allocated:date zoneid zonename issourcenat:boolean isstaticnat:boolean \
-        issystem:boolean isportable:boolean {_OWNER} forvirtualnetwork:boolean vlanid vlanname associatednetworkid \
+        issystem:boolean isportable:boolean {_OWNER} forvirtualnetwork:boolean vlanid vlanname vpcid \
+        vpcname@4.16 associatednetworkid \
         associatednetworkname networkid physicalnetworkid virtualmachineid virtualmachinename \
         virtualmachinedisplayname vmipaddress state hasrules:boolean@4.20 jobid jobstatus:integer",
     "firewallrule": _FIREWALL,
@@ -96,6 +102,7 @@ _OBJECT_OF = {
     "createNetwork": "network",
     "updateNetwork": "network",
     "listVPCs": "vpc",
+    "listVPCOfferings": "vpcoffering",
     "listRouters": "router",
     "rebootRouter": "router",
     "stopRouter": "router",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resource limits of the account to which the network belongs."""
+"""Resource limits of the account to which the networks belong."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def require_public_ip(server: Management) -> None:
     CloudStack's own default is 20; the test cloud's is -1, because `lab up --vms 100` starts with more.
     """
     most = server.settings.number("max.account.public.ips")
-    if 0 <= most <= len(server.network.ips):
+    if 0 <= most <= len(server.ips):
         text = f"Maximum number of resources of type 'public_ip' for account name={server.owner} has been exceeded."
         raise ApiError(RESOURCE_ALLOCATION, text, None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from csworkbench.lab.api.errors import INTERNAL, RESOURCE_UNAVAILABLE, ApiError
 from csworkbench.lab.events import EventFamily
 from csworkbench.lab.hosts import LabError
+from csworkbench.lab.records import Served
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def conflict(text: str) -> ApiError:
     return ApiError(RULE_CONFLICT, text, _CONFLICT_CODE)
 
 
-async def program(server: Management, *stages: Stage) -> None:
-    """Run these files on every router that is up. Raises ApiError 534 (starting, outdated) or 530.
+async def program(server: Management, served: Served, *stages: Stage) -> None:
+    """Run these files on every router of it that is up. Raises ApiError 534 (starting, outdated) or 530.
 
     A router that is off gets everything when it starts.
     """
-    for router in [router for router in server.network.routers if router.state not in _OFF]:
+    for router in [router for router in served.routers if router.state not in _OFF]:
         if router.state != "Running":
             text = "virtual router is not in the right state"
             raise ApiError(RESOURCE_UNAVAILABLE, f"Unable to apply rules on virtual router {router.name}, as {text}")
@@ -73,13 +74,14 @@ async def narrated(
 
 def accept(
     server: Management,
+    served: Served,
     operation: Operation,
     identity: str,
     work: Callable[[], Awaitable[dict[str, Any]]],
     *,
     created: bool = False,
 ) -> dict[str, Any]:
-    """The reply of an async command; its job waits for the others of the network. `created`: with the new row's id."""
+    """The reply of an async command; its job waits for others of that network or VPC. `created`: with the row's id."""
     family = server.begin(operation.kind, operation.doing, operation.resource(identity))
     if created:
         family = _created(server, family, operation)
@@ -87,7 +89,7 @@ def accept(
         f"{_PACKAGE}.{operation.java_class}",
         (operation.instance_type, identity),
         lambda: narrated(family, operation, work),
-        queue=f"network {server.network.id}",
+        queue=f"network {served.id}",
     )
     return {"id": identity, "jobid": job.id} if created else {"jobid": job.id}
 

@@ -23,11 +23,13 @@ from csworkbench.lab.api import (
     commands_log,
     commands_network,
     commands_power,
+    commands_restart,
     commands_routers,
     commands_rules,
     commands_sessions,
     commands_settings,
     commands_vms,
+    commands_vpcs,
 )
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY as CAPACITY
 from csworkbench.lab.api.errors import (
@@ -56,11 +58,13 @@ _REGISTERED = (
     commands_log,
     commands_network,
     commands_power,
+    commands_restart,
     commands_routers,
     commands_rules,
     commands_sessions,
     commands_settings,
     commands_vms,
+    commands_vpcs,
 )
 """Imported for their registrations."""
 _HIDDEN = frozenset({INTERNAL, CAPACITY, RESOURCE_UNAVAILABLE})

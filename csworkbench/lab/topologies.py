@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which networks a new cloud has: `lab up --topology`."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from csworkbench.lab import plan
+from csworkbench.lab.records import Network, Vm, Vpc
+
+NAMES = ("isolated", "redundant")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The rows to start from; tiers are among the networks."""
+
+    networks: list[Network] = field(default_factory=list)
+    vpcs: list[Vpc] = field(default_factory=list)
+
+    @property
+    def vms(self) -> list[Vm]:
+        """All tenants."""
+        return [vm for network in self.networks for vm in network.vms]
+
+    @property
+    def router_count(self) -> int:
+        """Virtual routers that this will need."""
+        served = [*(network for network in self.networks if network.vpc is None), *self.vpcs]
+        return sum(2 if one.redundant else 1 for one in served)
+
+
+def build(name: str, vms: int, rng: random.Random) -> Layout:
+    """The rows of that topology."""
+    match name:
+        case "redundant":
+            return Layout([plan.isolated_network(vms, rng, redundant=True)])
+        case _:
+            return Layout([plan.isolated_network(vms, rng)])
