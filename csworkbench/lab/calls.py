@@ -8,12 +8,14 @@ from collections.abc import Callable
 from csworkbench.lab.calls_arp import announce
 from csworkbench.lab.calls_http import metadata, passwords, website
 from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
+from csworkbench.lab.calls_vrrp import follow_vrrp
 
 CALLS: dict[str, Callable[..., str]] = {
     "announce": announce,
     "cut": cut,
     "cut_ports": cut_ports,
     "flush_conntrack": flush_conntrack,
+    "follow_vrrp": follow_vrrp,
     "metadata": metadata,
     "passwords": passwords,
     "website": website,
