@@ -21,6 +21,7 @@ from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.orchestrator import Orchestrator, StartError
 from csworkbench.lab.profiles import PROFILES, Profile
 from csworkbench.lab.records import Router, Served
+from csworkbench.lab.role_watch import RoleWatch
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.state import StateDirectory
 from csworkbench.lab.tenants import Tenants
@@ -68,6 +69,7 @@ class Cloud:
         self.truth: list[dict[str, Any]] = []
         """Every outage made so far, in the form that `lab break` prints."""
         self._tenants = tenants
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def bring_up(
@@ -78,14 +80,14 @@ class Cloud:
         layout = topologies.build(options.topology, options.vms, rng)
         fixtures = Fixtures.make(rng)
         fabric, faults = Fabric(namespaces), Faults()
-        around = Surroundings(fabric, Pace(0.0), faults, rng)
+        settings = Settings(profile)
+        around = Surroundings(fabric, Pace(0.0), faults, rng, settings)
         numbers = itertools.count(plan.FIRST_INSTANCE + len(layout.vms))
 
         def new_router(served: Served) -> Router:
             return plan.new_router(served, next(numbers), rng)
 
         log = EventLog()
-        settings = Settings(profile)
         orchestrator = Orchestrator(settings, around, log, new_router)
         key, secret = state.api_keys()
         jobs = Jobs(lambda: records.new_id(rng), Pace(options.scale))
@@ -110,6 +112,9 @@ class Cloud:
         except* (LabError, StartError) as errors:
             raise LabError(str(errors.exceptions[0])) from errors
         around.pace = Pace(options.scale)
+        watch = RoleWatch(around, orchestrator, log, lambda: management.served)
+        await watch.look()
+        cloud._watching = asyncio.create_task(watch.run())
         return cloud
 
     def host(self, name: str) -> Host:
@@ -159,9 +164,11 @@ class Cloud:
             await self._tenants.serve_ssh(self.management.network.vms[-1], on=not on)
 
     async def close(self) -> None:
-        """End the jobs, then everything else at once."""
+        """End the jobs and what runs by itself; the namespaces are left to whoever started them."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self.management.jobs.close()
-        await self.namespaces.stop()
 
 
 def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: object) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, PARAMETE
 from csworkbench.lab.events import ROUTER_ALERT, Alert, EventFamily, EventLog
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.records import Network, Router, Served, Vpc
+from csworkbench.lab.redundancy import State
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.vr import Surroundings, VirtualRouter, destroyed
 
 _log = logging.getLogger(__name__)
 _RESTARTABLE = frozenset({"Implemented", "Setup"})
 _EXPENDABLE = frozenset({"Stopped", "Error", "Shutdown", "Unknown"})
+
+_ELECTION_LIMIT_S = 30.0
 
 NewRouter = Callable[[Served], Router]
 
@@ -56,8 +59,16 @@ class Orchestrator:
         """When each router became Running, by id (CLOCK_MONOTONIC)."""
 
     async def implement(self, served: Served) -> None:
-        """The first router or pair, for a cloud that comes up. Raises StartError."""
+        """The first router or pair, for a cloud that comes up; returns when it forwards. Raises StartError."""
         await self._complete(served)
+        halves = [self.machine(router).redundancy for router in served.routers]
+        waiting = [asyncio.create_task(half.wait_for(State.PRIMARY)) for half in halves if half is not None]
+        if waiting:
+            _, others = await asyncio.wait(waiting, timeout=_ELECTION_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+            for task in others:
+                task.cancel()
+            if len(others) == len(waiting):
+                raise StartError(f"no router of {served.name} becomes PRIMARY")
 
     async def restart_network(self, network: Network, restart: Restart, family: EventFamily) -> None:
         """restartNetwork; raises ApiError 431 or 530 as the job's result does."""

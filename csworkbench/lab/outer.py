@@ -101,7 +101,7 @@ async def _serve(
     finally:
         for listener in listeners:
             await listener.close()
-        await cloud.management.jobs.close()
+        await cloud.close()
         await runner.cleanup()
 
 

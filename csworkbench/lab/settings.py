@@ -110,6 +110,11 @@ class Settings:
         text = self.value(name)
         return int(text if re.fullmatch(r"-?\d{1,9}", text) else CATALOGUE[name].default)
 
+    def decimal(self, name: str) -> float:
+        """A setting that may be a fraction; the default where what is stored is not a number."""
+        text = self.value(name)
+        return float(text if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) else CATALOGUE[name].default)
+
     def change(self, name: str, value: str | None) -> None:
         """Store a value, or with None go back to the default."""
         if value is None:

@@ -10,13 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from csworkbench.lab import plan, tenant, timing
+from csworkbench.lab import plan, tenant, timing, vr_redundancy
 from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.records import Nic, Router
+from csworkbench.lab.redundancy import Callbacks, Redundancy
 from csworkbench.lab.rules import Stage
 from csworkbench.lab.rulesets import rule_set
+from csworkbench.lab.settings import Settings
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr_services import DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY, Services
 
@@ -50,6 +52,7 @@ class Surroundings:
     pace: Pace
     faults: Faults
     rng: random.Random
+    settings: Settings
 
 
 class VirtualRouter:
@@ -68,6 +71,7 @@ class VirtualRouter:
         self._egress = False
         self._held: list[str] = []
         self._services: Services | None = None
+        self._redundancy: Redundancy | None = None
         self._turn = asyncio.Lock()
         self._announcing: set[asyncio.Task[dict[str, Any]]] = set()
 
@@ -84,6 +88,11 @@ class VirtualRouter:
         if self._services is None:
             raise LabError(f"{self.row.name} is not running")
         return self._services
+
+    @property
+    def redundancy(self) -> Redundancy | None:
+        """Its half of a pair, from the first configuration on."""
+        return self._redundancy
 
     async def deploy(self) -> None:
         """Define the domain with its three NICs; nothing answers yet."""
@@ -102,9 +111,9 @@ class VirtualRouter:
         lines = [
             *(f"addr add {nic.address}/{_width(nic)} brd + dev {nic.device}" for nic in self.row.nics),
             "link set lo up",
-            *(f"link set {nic.device} up" for nic in self.row.nics),
+            *(f"link set {nic.device} up" for nic in self.row.nics if nic is not self._public or self.services.active),
         ]
-        if self._public is not None:
+        if self._public is not None and self.services.active:
             lines.append(f"route add default via {plan.PUBLIC_GATEWAY} dev {self._public.device}")
         await self._fabric.ip(self.host, "\n".join(lines))
         self._announce()
@@ -130,8 +139,11 @@ class VirtualRouter:
     async def destroy(self) -> None:
         """Power off and remove; does nothing when it is off."""
         host, self._host = self._host, None
+        redundancy, self._redundancy = self._redundancy, None
         if host is not None:
             await self._fabric.remove(host, self._ports)
+        if redundancy is not None:
+            await redundancy.stop(graceful=False)
         self._stages.clear()
         self._source_nat = self._egress = False
         self._held = []
@@ -154,6 +166,8 @@ class VirtualRouter:
             case Stage.ADDRESSES:
                 await pace.wait(timing.ADDRESSES_S)
                 await self._take_addresses()
+                if self.row.redundant and self._redundancy is None:
+                    await self._join_pair()
                 await self.services.passwords()
             case Stage.DHCP:
                 await pace.wait(timing.DHCP_PER_VM_S * sum(len(network.vms) for network in self._served.networks))
@@ -164,6 +178,24 @@ class VirtualRouter:
                 self._stages.add(stage)
             case _:
                 await self._rules_run(stage, _RULE_RUNS[stage])
+
+    async def _join_pair(self) -> None:
+        """Start as BACKUP; whoever finds no PRIMARY becomes it by itself."""
+        half = vr_redundancy.half(self.row, self._around.settings.decimal("router.redundant.vrrp.interval"))
+        callbacks = Callbacks(self._become_active, self._become_passive, self._become_passive)
+        redundancy = self._redundancy = Redundancy(self._fabric, self.host, half, callbacks)
+        await redundancy.start()
+
+    async def _become_active(self) -> None:
+        """What the routers' own program has not done: the services that only the PRIMARY has."""
+        self.services.active = True
+        async with self._turn:
+            await self.services.activate(names=Stage.DHCP in self._stages)
+
+    async def _become_passive(self) -> None:
+        self.services.active = False
+        async with self._turn:
+            await self.services.passivate()
 
     async def _take_addresses(self) -> None:
         self._stages.add(Stage.ADDRESSES)
@@ -197,7 +229,7 @@ class VirtualRouter:
 
     def _announce(self) -> None:
         """One gratuitous ARP for each address that is configured; lost, as in the field, when nobody can send it."""
-        if self._around.faults.is_set("no-garp"):
+        if self._around.faults.is_set("no-garp") or not self.services.active:
             return
         devices: dict[str, tuple[list[str], str | None]] = {
             nic.device: ([nic.address], None) for nic in self.row.guests

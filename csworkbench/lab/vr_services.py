@@ -34,6 +34,8 @@ class Services:
         self._web: list[Daemon] = []
         self._passwords: list[Daemon] = []
         self._balanced = ""
+        self.active = not row.redundant
+        """False on a BACKUP: it has no password server, and its dnsmasq is stopped."""
 
     async def boot(self) -> None:
         """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener."""
@@ -45,14 +47,14 @@ class Services:
 
     async def passwords(self) -> None:
         """The password server, from the first configuration run on."""
-        if not any(_runs(daemon) for daemon in self._passwords):
+        if self.active and not any(_runs(daemon) for daemon in self._passwords):
             self._passwords = [
                 await self._fabric.service(self._host, "passwords", address=address, directory=PASSWORD_DIRECTORY)
                 for address in self._addresses
             ]
 
     async def names(self) -> None:
-        """DHCP and DNS: start dnsmasq, or let a running one read its files again."""
+        """DHCP and DNS: start dnsmasq, or let a running one read its files again; a BACKUP only gets the files."""
         vms = [vm for _, network in self._guests for vm in network.vms]
         leases = "".join(f"{vm.mac},set:{vm.name},{vm.address},{vm.name},infinite\n" for vm in vms)
         names = "".join(f"{vm.address} {vm.name}.{plan.DOMAIN} {vm.name}\n" for vm in vms)
@@ -67,13 +69,13 @@ class Services:
                 f"{DIRECTORY}/hosts": own + names,
             }
         )
+        if not self.active:
+            return
         if self._dnsmasq is not None and _runs(self._dnsmasq):
             with suppress(LabError):  # 2.90 was seen to die of it after giving a lease: started again below
                 await self._fabric.signalled(self._host, self._dnsmasq, signal.SIGHUP, f"read {_DHCP_FILE}")
                 return
-        if self._dnsmasq is not None:
-            await self._dnsmasq.running.kill()
-            await self._dnsmasq.running.exited
+        await self._stop_names()
         argv = ["dnsmasq", "-k", "--log-facility=-", "-C", f"{DIRECTORY}/dnsmasq.conf"]
         self._dnsmasq = await self._fabric.daemon(self._host, argv, _DNSMASQ_STARTED)
 
@@ -86,6 +88,26 @@ class Services:
                 await self._host.write({f"{METADATA_DIRECTORY}/{vm.address}.json": content})
             fresh, network.passwords = network.passwords, {}
             await self._host.write({f"{PASSWORD_DIRECTORY}/{address}": text for address, text in fresh.items()})
+
+    async def activate(self, *, names: bool) -> None:
+        """What a router does last when it becomes PRIMARY; `names`: it knows its guests already."""
+        await self.passwords()
+        if names:
+            await self._stop_names()  # dnsmasq is restarted: it listens on the addresses that it finds at its start
+            await self.names()
+
+    async def passivate(self) -> None:
+        """What a BACKUP does not run."""
+        await self._stop_names()
+        for daemon in self._passwords:
+            await daemon.running.kill()
+            await daemon.running.exited
+        self._passwords = []
+
+    async def _stop_names(self) -> None:
+        if self._dnsmasq is not None:
+            await self._dnsmasq.running.kill()
+            await self._dnsmasq.running.exited
 
     async def balance(self, *, serving: bool) -> None:
         """haproxy: reloaded when its configuration has changed, started when it does not run."""

@@ -7,6 +7,7 @@ Also a program (`python -m tests.lab.redundant_pair`) that kills the primary and
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -19,10 +20,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 
 from csworkbench.lab import plan, tenant
-from csworkbench.lab.fabric import GUEST_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
+from csworkbench.lab.fabric import PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.hosts import Host, Running
 from csworkbench.lab.keepalived import VirtualAddress, Vrrp
 from csworkbench.lab.launch import Namespaces
+from csworkbench.lab.plan import GUEST_BRIDGE
 from csworkbench.lab.redundancy import Callbacks, Half, Redundancy, State
 
 GATEWAY = plan.GUEST_GATEWAY
@@ -116,7 +118,7 @@ class Ping:
         await self._running.exited
         replies = self.replies()
         os.close(self._output)
-        return max(after - before for before, after in zip(replies, replies[1:], strict=False))
+        return max(after - before for before, after in itertools.pairwise(replies))
 
 
 class Session:
@@ -197,7 +199,7 @@ async def miniature(*, advert_interval_s: float = 1.0, sessions: bool = True) ->
         namespaces = await Namespaces.start(root=os.geteuid() == 0)
         stack.push_async_callback(namespaces.stop)
         fabric = Fabric(namespaces)
-        await fabric.build()
+        await fabric.build([GUEST_BRIDGE])
         host = await fabric.create(tenant.host_spec("vm01", fabric.next_clock_offset(), nameserver=None))
         await fabric.plug(host, [Port("vm01", GUEST_BRIDGE, "eth0", "02:00:4f:00:00:01")])
         await fabric.ip(
