@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from csworkbench.cli.lab_truth import truth
+
 if TYPE_CHECKING:
     from csworkbench.lab.cloud import Options
 
@@ -300,15 +302,4 @@ def maintenance(state: Path, off: bool) -> None:
     _manage(state, action="maintenance", off=off)
 
 
-@lab.command()
-@click.pass_obj
-def truth(state: Path) -> None:
-    """Print every outage made so far with `break`, one JSON line each."""
-    import json
-
-    from csworkbench.lab import client
-
-    with _one_line_errors():
-        for reply in client.ask(state, {"op": "truth"}):
-            if "made" in reply:
-                click.echo(json.dumps(reply["made"]))
+lab.add_command(truth)

@@ -9,6 +9,7 @@ from csworkbench.lab.calls_arp import announce
 from csworkbench.lab.calls_http import metadata, passwords, website
 from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
 from csworkbench.lab.calls_vrrp import follow_vrrp
+from csworkbench.lab.calls_witness import witness
 
 CALLS: dict[str, Callable[..., str]] = {
     "announce": announce,
@@ -19,4 +20,5 @@ CALLS: dict[str, Callable[..., str]] = {
     "metadata": metadata,
     "passwords": passwords,
     "website": website,
+    "witness": witness,
 }

@@ -8,6 +8,7 @@ import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from csworkbench.lab import plan, records, topologies
@@ -27,6 +28,7 @@ from csworkbench.lab.state import StateDirectory
 from csworkbench.lab.tenants import Tenants
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr import Surroundings
+from csworkbench.lab.witness_control import Witnessing
 
 _SERVICE_PORTS = {"dns": 53, "metadata": 80}
 """Services of the router for its guests that can be cut off by their port."""
@@ -60,7 +62,13 @@ class Cloud:
     """The running cloud; made by `bring_up`."""
 
     def __init__(
-        self, namespaces: Namespaces, management: Management, fabric: Fabric, faults: Faults, tenants: Tenants
+        self,
+        namespaces: Namespaces,
+        management: Management,
+        fabric: Fabric,
+        faults: Faults,
+        tenants: Tenants,
+        user_key: Path,
     ) -> None:
         self.namespaces = namespaces
         self.management = management
@@ -68,6 +76,7 @@ class Cloud:
         self.faults = faults
         self.truth: list[dict[str, Any]] = []
         """Every outage made so far, in the form that `lab break` prints."""
+        self.witnessing = Witnessing(self.host, management.network, user_key)
         self._tenants = tenants
         self._watching: asyncio.Task[None] | None = None
 
@@ -95,7 +104,7 @@ class Cloud:
             settings, key, secret, layout.networks, layout.vpcs, fixtures, rng, log, jobs, orchestrator
         )
         tenants = management.tenants = Tenants(fabric, layout.networks, state, lambda: next(numbers))
-        cloud = cls(namespaces, management, fabric, faults, tenants)
+        cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
         bridges = [network.bridge for network in layout.networks]
         keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges))

@@ -125,9 +125,7 @@ def controller(
                 case "manage":
                     _send(client, {"done": True, "text": await manage(cloud.management, message)})
                 case "truth":
-                    for made in cloud.truth:
-                        _send(client, {"made": made})
-                    _send(client, {"done": True})
+                    await _tell_truth(cloud, client, message)
                 case _:
                     _send(client, {"done": True, "error": "unknown operation"})
         except LabError as error:
@@ -136,6 +134,15 @@ def controller(
             wire.close_all(descriptors)
 
     return serve
+
+
+async def _tell_truth(cloud: Cloud, client: socket.socket, message: wire.Message) -> None:
+    if "action" not in message:
+        for made in cloud.truth:
+            _send(client, {"made": made})
+    for line in await asyncio.shield(cloud.witnessing.obey(message)):
+        _send(client, {"made": line})
+    _send(client, {"done": True})
 
 
 async def _execute(cloud: Cloud, client: socket.socket, message: wire.Message, descriptors: list[int]) -> None:
