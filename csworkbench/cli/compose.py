@@ -16,11 +16,12 @@ from csworkbench.cloudstack import (
     CloudStackError,
     Credentials,
     RestartNetwork,
+    Surroundings,
     read_inventory,
     read_routers,
 )
 from csworkbench.config import ConfigError
-from csworkbench.config.clouds import cloudmonkey_file, config_file, find_cloud
+from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
 from csworkbench.engine.prepared import NotPrepared, Prepare, Prepared, Proof
 from csworkbench.model.cloud import Inventory
 from csworkbench.model.event import InventorySeen, Level, Notice, OperationPlanned
@@ -73,12 +74,12 @@ async def _prepare(
             journal.write(Notice(Level.INFO, f"starting a test cloud ({options.profile}, {options.vms} VMs)"))
             lab = await start_lab(options)
             stack.push_async_callback(lab.close)
-        credentials = Credentials(lab.endpoint, lab.key, lab.secret)
+        cloud = Cloud("lab", lab.endpoint, lab.key, lab.secret, ca_file=lab.ca_file)
     else:
         cloud = find_cloud(scenario.cloud, os.environ, config_file(), cloudmonkey_file())
-        credentials = Credentials(cloud.endpoint, cloud.key, cloud.secret)
+    credentials, around = Credentials(cloud.endpoint, cloud.key, cloud.secret), Surroundings(verify=cloud.verify())
     journal.write(Notice(Level.INFO, f"asking {credentials.endpoint} for network {scenario.network!r}"))
-    client = await stack.enter_async_context(Client(credentials, journal=journal))
+    client = await stack.enter_async_context(Client(credentials, journal=journal, around=around))
     inventory = await read_inventory(client, scenario.network)
     journal.write(InventorySeen(inventory))
     vantages, left_out = _vantages(scenario, inventory, lab)

@@ -61,6 +61,7 @@ def _one_line_errors() -> Iterator[None]:
 @click.option("--vms", default=10, show_default=True, help="Tenant VMs, each with a public address.")
 @click.option("--topology", default="isolated", show_default=True)
 @click.option("--scale", default=0.1, show_default=True, help="Factor on injected waits (boot, pauses).")
+@click.option("--tls", is_flag=True, help="Serve the API over HTTPS, with a private CA's certificate.")
 @click.option("--foreground", is_flag=True, help="Stay, and take the cloud down on SIGTERM or SIGINT.")
 @click.option("--until-eof", is_flag=True, help="With --foreground: take it down when standard input ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print the info object as one line.")
@@ -71,6 +72,7 @@ def up(
     vms: int,
     topology: str,
     scale: float,
+    tls: bool,
     foreground: bool,
     until_eof: bool,
     as_json: bool,
@@ -80,7 +82,7 @@ def up(
     from csworkbench.lab.hosts import LabError
 
     started_at = time.monotonic()
-    options = Options(profile, vms, topology, scale)
+    options = Options(profile, vms, topology, scale, tls)
     try:
         options.check()
     except LabError as error:
@@ -123,7 +125,10 @@ def _up_detached(state: Path, options: Options, started_at: float, *, as_json: b
     directory = StateDirectory(state)
     directory.prepare()
     last: dict[str, Any] = {"error": f"it ended before it was ready; see {directory.log_file}"}
-    for line in start_detached(directory, options.profile, options.topology, options.vms, options.scale, started_at):
+    lines = start_detached(
+        directory, options.profile, options.topology, options.vms, options.scale, started_at, tls=options.tls
+    )
+    for line in lines:
         last = json.loads(line)
         if "error" in last:
             break
@@ -197,6 +202,8 @@ def env(state: Path) -> None:
     with _one_line_errors():
         info = client.info(state)
     values = {"ENDPOINT": info["endpoint"], "KEY": info["key"], "SECRET": info["secret"]}
+    if "ca" in info:
+        values["VERIFY"] = info["ca"]
     click.echo(" ".join(["export", *(f"CLOUDSTACK_{name}={shlex.quote(value)}" for name, value in values.items())]))
 
 
@@ -256,8 +263,10 @@ def fault(state: Path, name: str | None, off: bool) -> None:
 
     with _one_line_errors():
         *_, last = client.ask(state, {"op": "fault", "name": name, "off": off})
+    wide, broad = (max(len(item[key]) for item in last["faults"]) for key in ("name", "area"))
     for item in last["faults"]:
-        click.echo(f"{'on ' if item['active'] else 'off'}  {item['name']:14} {item['description']}")
+        state_word = "on " if item["active"] else "off"
+        click.echo(f"{state_word}  {item['name']:{wide}}  {item['area']:{broad}}  {item['description']}")
 
 
 @lab.group()

@@ -34,6 +34,7 @@ class LabCloud:
     outside_exec: tuple[str, ...]
     process: asyncio.subprocess.Process | None = None
     state_dir: Path | None = None
+    ca_file: Path | None = None
 
     @property
     def own(self) -> bool:
@@ -133,5 +134,5 @@ def _cloud(
     return LabCloud(
         info["endpoint"], info["key"], info["secret"], info["egress_target"], info["connect_socket"], ssh["user"],
         ssh["key"], ssh["known_hosts"], tuple(info["outside"]["exec"]), process,
-        state_dir,
+        state_dir, Path(info["ca"]) if "ca" in info else None,
     )  # fmt: skip

@@ -6,6 +6,7 @@ A secret is taken from the environment or from a file that only its owner may re
 
 import configparser
 import os
+import ssl
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ import platformdirs
 from . import ConfigError, yaml12
 
 _VARIABLES = ("CLOUDSTACK_ENDPOINT", "CLOUDSTACK_KEY", "CLOUDSTACK_SECRET")
-_KEYS = ("endpoint", "key", "secret", "secret_env", "secret_file", "verify_tls")
+_KEYS = ("endpoint", "key", "secret", "secret_env", "secret_file", "verify_tls", "ca_file")
+_VERIFY = "CLOUDSTACK_VERIFY"
+"""A file of CA certificates, under the name that the client `cs` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class Cloud:
     key: str
     secret: str = field(repr=False)
     verify_tls: bool = True
+    ca_file: Path | None = None
+
+    def verify(self) -> bool | ssl.SSLContext:
+        """How to check the certificate: not at all, by the system's CAs, or by `ca_file`. Raises ConfigError."""
+        if not self.verify_tls or self.ca_file is None:
+            return self.verify_tls
+        try:
+            return ssl.create_default_context(cafile=str(self.ca_file))
+        except OSError as error:
+            raise ConfigError(f"{self.ca_file}: no CA certificates ({error.strerror or error})") from None
 
 
 def config_file() -> Path:
@@ -48,7 +61,8 @@ def find_cloud(name: str, env: Mapping[str, str], config: Path, cmk: Path) -> Cl
         missing = [v for v in _VARIABLES if not env.get(v)]
         if missing:
             raise ConfigError(f"cloud `env`: {', '.join(missing)} not set (`eval $(csworkbench lab env)` sets them)")
-        return Cloud(name, env[_VARIABLES[0]], env[_VARIABLES[1]], env[_VARIABLES[2]])
+        ca_file = Path(env[_VERIFY]).expanduser() if env.get(_VERIFY) else None
+        return Cloud(name, env[_VARIABLES[0]], env[_VARIABLES[1]], env[_VARIABLES[2]], ca_file=ca_file)
     if config.is_file():
         document = yaml12.load(config)
         clouds = document.value.get("clouds", {}) if isinstance(document.value, dict) else {}
@@ -88,7 +102,8 @@ def _from_config(document: yaml12.Document, name: str, entry: Mapping[str, Any],
     verify_tls = entry.get("verify_tls", True)
     if not isinstance(verify_tls, bool):
         raise ConfigError(f"{document.where((*base, 'verify_tls'))}: verify_tls: true or false, not {verify_tls!r}")
-    return Cloud(name, str(entry["endpoint"]), str(entry["key"]), secret, verify_tls)
+    ca_file = Path(str(entry["ca_file"])).expanduser() if entry.get("ca_file") else None
+    return Cloud(name, str(entry["endpoint"]), str(entry["key"]), secret, verify_tls, ca_file)
 
 
 def _from_cloudmonkey(cmk: Path, name: str) -> Cloud | None:

@@ -44,6 +44,8 @@ class Options:
     vms: int = 10
     topology: str = "isolated"
     scale: float = 0.1
+    tls: bool = False
+    """Serve the API over HTTPS too, with a certificate of a private CA."""
 
     def check(self) -> Profile:
         """The profile; raises LabError for anything that is not offered."""
@@ -103,6 +105,7 @@ class Cloud:
         management = Management(
             settings, key, secret, layout.networks, layout.vpcs, fixtures, rng, log, jobs, orchestrator
         )
+        management.use_faults(faults)
         tenants = management.tenants = Tenants(fabric, layout.networks, state, lambda: next(numbers))
         cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")

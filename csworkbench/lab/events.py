@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from csworkbench.lab import records
+from csworkbench.lab.faults import Faults
 
 _KEPT = 20_000
 ROUTER_ALERT = (9, "ALERT.SERVICE.DOMAINROUTER")
@@ -50,6 +51,7 @@ class EventLog:
     alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=_KEPT))
     starts: int = 0
     """How often the management server has started again: a thread of an earlier start writes no more events."""
+    faults: Faults = field(default_factory=Faults)
 
     def find(self, identity: str) -> Event | None:
         """The event with that id."""
@@ -79,7 +81,7 @@ class EventFamily:
         resource: tuple[str, str, str] | None = None,
     ) -> None:
         """One more event of the family, about the family's resource unless another is named."""
-        if self.start != self.log.starts:
+        if self.start != self.log.starts or (state == "Completed" and self.log.faults.is_set("events-missing")):
             return
         self.log.events.append(
             Event(

@@ -3,15 +3,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from csworkbench.lab.hosts import LabError
 
-DESCRIPTIONS = {
-    "no-garp": "new routers do not announce their addresses",
-    "real-arping": "routers announce public addresses as CloudStack's `arping -A -U -s ADDRESS GATEWAY` does",
-    "no-capacity": "the hypervisor has no room for another router",
-    "restart-fails": "a new router never gets its configuration; the job fails",
-    "ssh-off": "the SSH server of the last tenant is stopped",
-}
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong, and where."""
+
+    name: str
+    area: str
+    description: str
+
+
+KNOWN = (
+    Fault("no-garp", "router", "new routers do not announce their addresses"),
+    Fault(
+        "real-arping",
+        "router",
+        "routers announce public addresses as CloudStack's `arping -A -U -s ADDRESS GATEWAY` does",
+    ),
+    Fault("no-capacity", "router", "the hypervisor has no room for another router"),
+    Fault("restart-fails", "router", "a new router never gets its configuration; the job fails"),
+    Fault("ssh-off", "tenant", "the SSH server of the last tenant is stopped"),
+    Fault("api-503", "reply", "every call is refused with 503, in turn with an envelope and with a bare page"),
+    Fault("api-429", "reply", "every call is refused with 429: wait a second"),
+    Fault("api-530", "reply", "every call but listApis is refused with 530"),
+    Fault("api-slow", "reply", "each call is carried out, each reply takes 5 real seconds"),
+    Fault("api-truncated", "reply", "each call is carried out, each reply is cut in the middle"),
+    Fault("api-closed", "reply", "each call is carried out, then the connection is closed without an answer"),
+    Fault("api-garbage", "reply", "a proxy in front answers 502 with a page of its own"),
+    Fault("job-stuck", "job", "jobs that end meanwhile show jobstatus 0 for ever, though their work is done"),
+    Fault("job-lost", "job", "the management server restarts while the next job runs; then it is off again"),
+    Fault("events-missing", "job", "Completed events are not written"),
+)
+DESCRIPTIONS = {fault.name: fault.description for fault in KNOWN}
 
 
 class Faults:
@@ -24,6 +51,12 @@ class Faults:
         """Whether that fault is active."""
         return name in self._active
 
+    def take(self, name: str) -> bool:
+        """Whether that fault is active; it happens once, and is off then."""
+        active = name in self._active
+        self._active.discard(name)
+        return active
+
     def change(self, name: str, *, on: bool) -> None:
         """Switch a fault; raises LabError for an unknown name."""
         if name not in DESCRIPTIONS:
@@ -33,5 +66,11 @@ class Faults:
     def listing(self) -> list[dict[str, object]]:
         """Every fault with its state, for `lab fault`."""
         return [
-            {"name": name, "active": name in self._active, "description": text} for name, text in DESCRIPTIONS.items()
+            {
+                "name": fault.name,
+                "area": fault.area,
+                "active": self.is_set(fault.name),
+                "description": fault.description,
+            }
+            for fault in KNOWN
         ]

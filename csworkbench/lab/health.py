@@ -68,7 +68,8 @@ class Health:
         machine = self._orchestrator.machine(router)
         visit = await machine.host.run("sh", "-c", _VISIT, check=False)
         found = self._judge(router, _sections(visit.output))
-        excluded = {name.strip() for name in self._settings.value(f"{_PREFIX}.to.exclude").split(",")}
+        left_out = self._settings.value(f"{_PREFIX}.to.exclude", zone=router.served.zone_id)
+        excluded = {name.strip() for name in left_out.split(",")}
         results = [result for result in found if result.name not in excluded]
         self._results[router.id] = (time.monotonic(), results)
         return results
@@ -81,7 +82,7 @@ class Health:
             CheckResult("connectivity.test", BASIC, success=True, details="Successfully connected to router"),
             _result("filesystem.writable.test", BASIC, "yes" in seen["writable"], "filesystem is writable"),
             _result("gateways_check.py", BASIC, "reachable" in seen["gateway"], "All 1 gateways are reachable"),
-            *self._resources(seen),
+            *self._resources(router, seen),
             self._version(router),
         ]
         results += [
@@ -97,9 +98,9 @@ class Health:
             _haproxy(router.served.networks, seen["haproxy"]),
         ]
 
-    def _resources(self, seen: dict[str, str]) -> list[CheckResult]:
+    def _resources(self, router: Router, seen: dict[str, str]) -> list[CheckResult]:
         def limit(what: str) -> int:
-            return self._settings.number(f"{_PREFIX}.{what}.threshold")
+            return self._settings.number(f"{_PREFIX}.{what}.threshold", zone=router.served.zone_id)
 
         memory = [int(number) for number in re.findall(r"(\d+) kB", seen["memory"])]
         used = 100 - 100 * memory[1] // memory[0] if len(memory) == 2 and memory[0] else 0

@@ -13,6 +13,7 @@ from typing import Any
 
 from csworkbench.lab import records
 from csworkbench.lab.api.errors import INTERNAL, ApiError
+from csworkbench.lab.faults import Faults
 from csworkbench.lab.sessions import Caller, current
 from csworkbench.lab.timing import QUEUE_SCAN_S, Pace
 
@@ -56,6 +57,9 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._queues: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.faults = Faults()
+        self.lost_with: Callable[[], None] = self.lose
+        """What the fault `job-lost` does while the next job runs."""
 
     def submit(
         self, command: str, instance: tuple[str, str], work: Callable[[], Awaitable[Result]], queue: str | None = None
@@ -103,18 +107,25 @@ class Jobs:
             if job.status is Status.PENDING:  # else it was lost while it waited
                 await self._work(job, work)
 
-    @staticmethod
-    async def _work(job: Job, work: Callable[[], Awaitable[Result]]) -> None:
+    async def _work(self, job: Job, work: Callable[[], Awaitable[Result]]) -> None:
         try:
-            outcome, code, status = await work(), 0, Status.SUCCEEDED
+            working = work() if not self.faults.take("job-lost") else await self._lost(work())
+            outcome, code, status = await working, 0, Status.SUCCEEDED
         except ApiError as error:
             outcome, code, status = {"errorcode": error.status, "errortext": error.text}, error.status, Status.FAILED
         except Exception as error:
             _log.exception("job %s", job.id)
             text = f"{type(error).__name__}: {error}"
             outcome, code, status = {"errorcode": INTERNAL, "errortext": text}, INTERNAL, Status.FAILED
-        if job.status is Status.PENDING:  # else it was lost while it worked
+        if job.status is Status.PENDING and not self.faults.is_set("job-stuck"):  # else it was lost while it worked
             job.result, job.code, job.status, job.completed = outcome, code, status, records.now()
+
+    async def _lost(self, working: Awaitable[Result]) -> Awaitable[Result]:
+        """The management server restarts under the job's feet; the work itself goes on."""
+        begun = asyncio.ensure_future(working)
+        await asyncio.sleep(0)
+        self.lost_with()
+        return begun
 
     def _expire(self) -> None:
         limit = records.now() - _KEPT

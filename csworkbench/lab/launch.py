@@ -113,7 +113,7 @@ def _only_child(pid: int) -> int:
 
 
 def start_detached(
-    state: StateDirectory, profile: str, topology: str, vms: int, scale: float, started_at: float
+    state: StateDirectory, profile: str, topology: str, vms: int, scale: float, started_at: float, *, tls: bool
 ) -> Iterator[str]:
     """Start the outer process in a session of its own; yields its report lines until it is ready or has failed."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -123,6 +123,7 @@ def start_detached(
             (
                 *(sys.executable, "-m", "csworkbench.lab.outer", "--state", str(state.path)),
                 *("--profile", profile, "--topology", topology, *numbers),
+                *(["--tls"] if tls else []),
             ),
             pass_fds=[writer],
             stdin=subprocess.DEVNULL,

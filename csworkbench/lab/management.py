@@ -10,9 +10,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from csworkbench.lab import records
+from csworkbench.lab.conditions import Conditions
 from csworkbench.lab.events import Event, EventFamily, EventLog
+from csworkbench.lab.faults import Faults
 from csworkbench.lab.health import Health
 from csworkbench.lab.jobs import Jobs
+from csworkbench.lab.limits import Limits
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.profiles import Profile
 from csworkbench.lab.records import Network, PublicIp, Router, Served, Vm, Vpc
@@ -81,6 +84,8 @@ class Management:
     jobs: Jobs
     orchestrator: Orchestrator
     started: datetime = field(default_factory=records.now)
+    created: datetime = field(default_factory=records.now)
+    """When the cloud was set up: its accounts and domains are as old."""
     owner: str = "ops"
     """The account that the network belongs to; the caller is a root admin with an account of its own."""
     admin_account: str = "admin"
@@ -94,12 +99,24 @@ class Management:
     sessions: Sessions = field(default_factory=Sessions)
     rate: RateLimit = field(default_factory=RateLimit)
     health: Health = field(init=False)
+    limits: Limits = field(default_factory=Limits)
+    conditions: Conditions = field(init=False)
+    faults: Faults = field(default_factory=Faults)
+    restarted: Callable[[], None] | None = None
+    """Called when its process has started again; raises LabError."""
 
     def __post_init__(self) -> None:
         fixed = self.fixtures
         ids = ((fixed.admin_account, fixed.admin_user), (fixed.ops_account, fixed.ops_user))
-        self.accounts = Accounts(self.key, self.secret, ids)
+        self.accounts = Accounts(self.key, self.secret, fixed.domain, ids)
+        self.jobs.lost_with = self.restart
+        self.use_faults(self.faults)
         self.health = Health(self.settings, self.orchestrator)
+        self.conditions = Conditions(fixed.vm_template)
+
+    def use_faults(self, faults: Faults) -> None:
+        """From now on these decide what goes wrong here, in the jobs and in the event log."""
+        self.faults = self.jobs.faults = self.log.faults = faults
 
     @property
     def profile(self) -> Profile:
@@ -175,6 +192,8 @@ class Management:
         self.maintenance = False
         self.settings.server_started()
         self.started = records.now()
+        if self.restarted is not None:
+            self.restarted()
 
     def _finders(self) -> dict[str, Callable[[], set[str]]]:
         fixed = self.fixtures
@@ -200,8 +219,11 @@ class Management:
             "cluster": lambda: {fixed.cluster},
             "host": lambda: {fixed.host},
             "server": lambda: {fixed.server},
-            "domain": lambda: {fixed.domain},
-            "account": lambda: {fixed.ops_account, fixed.admin_account},
+            "domain": lambda: self.accounts.ids()["domain"],
+            "account": lambda: self.accounts.ids()["account"],
+            "user": lambda: self.accounts.ids()["user"],
+            "counter": lambda: set(self.conditions.counters),
+            "condition": lambda: set(self.conditions.conditions),
             "serviceoffering": lambda: {fixed.router_offering, fixed.vm_offering},
             "networkoffering": lambda: {
                 fixed.network_offering,

@@ -16,12 +16,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import capability
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.state import StateDirectory
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _log = logging.getLogger(__name__)
 
@@ -68,23 +71,29 @@ async def _serve(
 
     from csworkbench.lab.api.server import application  # noqa: PLC0415
     from csworkbench.lab.cloud import Cloud, describe  # noqa: PLC0415
+    from csworkbench.lab.integration import IntegrationPort  # noqa: PLC0415
     from csworkbench.lab.sockets import Listener, connector, controller  # noqa: PLC0415
 
     cloud = await Cloud.bring_up(options, state, namespaces, lambda text: report({"progress": text}))
     listeners: list[Listener] = []
     runner = web.AppRunner(application(cloud.management), access_log=None, shutdown_timeout=0.5)
+    integration = IntegrationPort(cloud.management)
+    cloud.management.restarted = integration.follow
     try:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
+        served = {"endpoint": f"http://127.0.0.1:{port}/client/api"}
+        if options.tls:
+            served = {**await _serve_tls(runner, state), "http_endpoint": served["endpoint"]}
         info = describe(
             cloud,
             options,
             state,
             pid=os.getpid(),
             start_time=process_start(os.getpid()),
-            endpoint=f"http://127.0.0.1:{port}/client/api",
+            **served,
             started_s=round(time.monotonic() - started_at, 3),
         )
         listeners.append(Listener(state.connect_socket, socket.SOCK_STREAM, connector(cloud)))
@@ -102,7 +111,20 @@ async def _serve(
         for listener in listeners:
             await listener.close()
         await cloud.close()
+        await integration.close()
         await runner.cleanup()
+
+
+async def _serve_tls(runner: web.AppRunner, state: StateDirectory) -> dict[str, str]:
+    """A second door to the same API; what the info object tells of it."""
+    from aiohttp import web  # noqa: PLC0415
+
+    from csworkbench.lab import tls  # noqa: PLC0415
+
+    authority = await asyncio.to_thread(tls.Authority.of, state.path)
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=authority.server_context()).start()
+    port = runner.addresses[-1][1]
+    return {"endpoint": f"https://127.0.0.1:{port}/client/api", "ca": str(authority.ca_file)}
 
 
 def process_start(pid: int) -> int:
@@ -136,6 +158,7 @@ def main() -> None:
     parser.add_argument("--topology", required=True)
     parser.add_argument("--vms", type=int, required=True)
     parser.add_argument("--scale", type=float, required=True)
+    parser.add_argument("--tls", action="store_true")
     words = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stream = os.fdopen(words.report, "w", buffering=1)
@@ -148,7 +171,7 @@ def main() -> None:
         if "ready" in message:
             stream.close()
 
-    options = Options(words.profile, words.vms, words.topology, words.scale)
+    options = Options(words.profile, words.vms, words.topology, words.scale, words.tls)
     try:
         asyncio.run(run(options, StateDirectory(words.state), report, started_at=words.started_at, until_eof=False))
     except LabError as error:

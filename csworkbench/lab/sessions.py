@@ -6,21 +6,55 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import IntEnum
 
-ROOT_ADMIN, USER = "1", "0"
+from csworkbench.lab import records
+
 _MOST_SESSIONS = 1000
 SESSION_S = 1800.0
 """A session ends so many seconds after its last call (the server's `session.timeout` of 30 minutes)."""
 
 
+class Role(IntEnum):
+    """`accounttype`."""
+
+    USER = 0
+    ROOT_ADMIN = 1
+    DOMAIN_ADMIN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A node of the tree of domains; `path` leads to it from the root, e.g. `ROOT/tenants`."""
+
+    id: str
+    path: str
+    parent: Domain | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def level(self) -> int:
+        """0 is the root."""
+        return self.path.count("/")
+
+    def contains(self, other: Domain) -> bool:
+        """Whether the other one is this one or below it."""
+        return f"{other.path}/".startswith(f"{self.path}/")
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account with its one user. `root`: a root admin, who sees everything and is never throttled."""
+    """An account with its one user. A root admin sees everything and is never throttled."""
 
     account: str
     account_id: str
@@ -29,12 +63,25 @@ class Caller:
     key: str
     secret: str
     password: str
-    root: bool
+    role: Role
     pin: str
     """What two-factor authentication with the provider `staticpin` asks for."""
+    domain: Domain
+
+    @property
+    def root(self) -> bool:
+        """Whether it is a root admin."""
+        return self.role is Role.ROOT_ADMIN
+
+    def may_use(self, owner: Caller) -> bool:
+        """Whether objects of that account may be seen and changed: all, those below the own domain, or the own."""
+        if self.role is Role.DOMAIN_ADMIN:
+            return self.domain.contains(owner.domain)
+        return self.root or self.account_id == owner.account_id
 
 
-NOBODY = Caller("admin", "", "admin", "", "", "", "", root=True, pin="")
+_ADMIN = Role.ROOT_ADMIN
+NOBODY = Caller("admin", "", "admin", "", "", "", "", role=_ADMIN, pin="", domain=Domain("", "ROOT"))
 """The system itself, outside any request."""
 _caller: ContextVar[Caller] = ContextVar("caller", default=NOBODY)
 
@@ -50,43 +97,111 @@ def serve_as(caller: Caller) -> None:
 
 
 class Accounts:
-    """`admin`, the root admin, and `ops`, the user to whom the network belongs."""
+    """The accounts of the cloud, each with one user of the same name, and which of them are switched off.
 
-    def __init__(self, key: str, secret: str, ids: tuple[tuple[str, str], tuple[str, str]]) -> None:
-        def derived(purpose: str) -> str:
-            return base64.urlsafe_b64encode(hmac.digest(secret.encode(), purpose.encode(), hashlib.sha256)).decode()[
-                :40
-            ]
+    In ROOT the root admin `admin` and the user `ops`, to whom the network belongs; in ROOT/tenants the domain admin
+    `dom` and the user `guest`, who owns nothing.
+    """
 
-        def pin(name: str) -> str:
-            return f"{int.from_bytes(hmac.digest(secret.encode(), name.encode(), hashlib.sha256)[:4]) % 1_000_000:06}"
-
-        (admin, admin_user), (ops, ops_user) = ids
-        self._callers = (
-            Caller("admin", admin, "admin", admin_user, key, secret, derived("admin"), root=True, pin=pin("admin pin")),
+    def __init__(self, key: str, secret: str, root_id: str, known: Sequence[tuple[str, str]]) -> None:
+        """`known`: account and user id of `admin` and of `ops`; the other ids follow from the root domain's."""
+        self._secret = secret
+        rng = random.Random(root_id)  # noqa: S311 - ids, nothing secret
+        self.root = Domain(root_id, "ROOT")
+        self.tenants = Domain(records.new_id(rng), "ROOT/tenants", self.root)
+        admin, ops = known
+        dom, guest, system = [(records.new_id(rng), records.new_id(rng)) for _ in range(3)]
+        self.callers = (
             Caller(
-                *("ops", ops, "ops", ops_user, derived("ops key"), derived("ops secret"), derived("ops")),
-                root=False,
-                pin=pin("ops pin"),
+                *("admin", admin[0], "admin", admin[1], key, secret, self._derived("admin")),
+                role=Role.ROOT_ADMIN,
+                pin=self._pin("admin"),
+                domain=self.root,
             ),
+            self._caller("ops", ops, Role.USER, self.root),
+            self._caller("dom", dom, Role.DOMAIN_ADMIN, self.tenants),
+            self._caller("guest", guest, Role.USER, self.tenants),
         )
+        names = ("system", system[0], "system", system[1], "", "", "")
+        self.system = Caller(*names, role=Role.ROOT_ADMIN, pin="", domain=self.root)
+        """As whom the integration port runs every call; no key and no password lead to it."""
+        self._off: dict[str, str] = {}
+
+    def _derived(self, purpose: str) -> str:
+        digest = hmac.digest(self._secret.encode(), purpose.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode()[:40]
+
+    def _pin(self, name: str) -> str:
+        digest = hmac.digest(self._secret.encode(), f"{name} pin".encode(), hashlib.sha256)
+        return f"{int.from_bytes(digest[:4]) % 1_000_000:06}"
+
+    def _caller(self, name: str, ids: tuple[str, str], role: Role, domain: Domain) -> Caller:
+        words = (self._derived(f"{name} key"), self._derived(f"{name} secret"), self._derived(name))
+        return Caller(name, ids[0], name, ids[1], *words, role=role, pin=self._pin(name), domain=domain)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """All domains, the root first."""
+        return (self.root, self.tenants)
+
+    def ids(self) -> dict[str, set[str]]:
+        """The ids of all accounts, users and domains, by kind."""
+        return {
+            "account": {caller.account_id for caller in self.callers},
+            "user": {caller.user_id for caller in self.callers},
+            "domain": {domain.id for domain in self.domains},
+        }
+
+    def named(self, account: str) -> Caller:
+        """The account with that name; names are unique over all domains here. Raises KeyError."""
+        for caller in (*self.callers, self.system):
+            if caller.account == account:
+                return caller
+        raise KeyError(account)
+
+    def by_id(self, identity: str) -> Caller | None:
+        """Whose account or user that is."""
+        return next((caller for caller in self.callers if identity in (caller.account_id, caller.user_id)), None)
+
+    def domain(self, identity: str) -> Domain | None:
+        """The domain with that id."""
+        return next((domain for domain in self.domains if domain.id == identity), None)
 
     def by_key(self, key: str) -> Caller | None:
         """Whose API key that is."""
-        return next((caller for caller in self._callers if hmac.compare_digest(_raw(caller.key), _raw(key))), None)
+        return next((caller for caller in self.callers if hmac.compare_digest(_raw(caller.key), _raw(key))), None)
 
-    def by_password(self, user: str, password: str) -> Caller | None:
-        """Who logs in with that password."""
-        for caller in self._callers:
-            if caller.user == user and hmac.compare_digest(_raw(caller.password), _raw(password)):
+    def by_password(self, user: str, password: str, domain: Domain) -> Caller | None:
+        """Who logs in to that domain with that password."""
+        for caller in self.callers:
+            known = caller.user == user and caller.domain == domain
+            if known and hmac.compare_digest(_raw(caller.password), _raw(password)):
                 return caller
         return None
+
+    def state(self, identity: str) -> str:
+        """`enabled`, `disabled` or `locked`, of an account or of a user."""
+        return self._off.get(identity, "enabled")
+
+    def set_state(self, identity: str, state: str) -> None:
+        """From the next call on."""
+        self._off[identity] = state
+
+    def enabled(self, caller: Caller) -> bool:
+        """Whether both the account and its user are enabled."""
+        return {self.state(caller.account_id), self.state(caller.user_id)} == {"enabled"}
 
     def listing(self) -> dict[str, dict[str, str]]:
         """Credentials for the info object."""
         return {
-            caller.account: {"key": caller.key, "secret": caller.secret, "password": caller.password, "pin": caller.pin}
-            for caller in self._callers
+            caller.account: {
+                "key": caller.key,
+                "secret": caller.secret,
+                "password": caller.password,
+                "pin": caller.pin,
+                "domain": caller.domain.path,
+            }
+            for caller in self.callers
         }
 
 

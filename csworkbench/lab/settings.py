@@ -14,6 +14,9 @@ from csworkbench.lab.records import Router
 
 MINIMUM_TEMPLATE = "minreq.sysvmtemplate.version"
 _ROUTER_TEMPLATE = "router.template.kvm"
+_GLOBAL = ""
+_Place = tuple[str, str]
+"""A setting's name and the id of the zone, domain or account, or `_GLOBAL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ CATALOGUE = {
         Setting("event.purge.delay", "15", dynamic=False),
         Setting("integration.api.port", "0", dynamic=False),
         Setting("job.expire.minutes", "1440"),
+        Setting("max.account.networks", "-1", description="The default maximum number of networks per account"),
         Setting("max.account.public.ips", "-1", description="The default maximum number of public IPs per account"),
+        Setting("max.account.user.vms", "-1", description="The default maximum number of user VMs per account"),
         Setting("mandate.user.2fa", "false", since=(4, 18), scope="domain"),
         Setting(MINIMUM_TEMPLATE, "", description="What version should the Virtual Routers report"),
         Setting("network.lock.timeout", "600"),
@@ -66,6 +71,10 @@ CATALOGUE = {
 }
 
 
+def _find(values: dict[_Place, str], name: str, scope_id: str, default: str) -> str:
+    return values.get((name, scope_id), values.get((name, _GLOBAL), default))
+
+
 def version_of(text: str) -> Version:
     """The numbers of a version, to compare with."""
     return tuple(int(part) for part in re.findall(r"\d+", text))
@@ -78,8 +87,8 @@ class Settings:
         self.profile = profile
         self.template = profile.template
         """Version of the registered system VM template: what a router that starts now will run."""
-        self._stored: dict[str, str] = {}
-        self._in_force: dict[str, str] = {}
+        self._stored: dict[_Place, str] = {}
+        self._in_force: dict[_Place, str] = {}
 
     def known(self) -> list[Setting]:
         """The settings of this release, by name."""
@@ -91,23 +100,29 @@ class Settings:
             return self.template
         return f"systemvm-kvm-{self.template}" if setting.name == _ROUTER_TEMPLATE else setting.default
 
-    def stored(self, setting: Setting) -> str:
-        """What listConfigurations shows."""
-        return self._stored.get(setting.name, self.default(setting))
+    def stored(self, setting: Setting, scope_id: str = _GLOBAL) -> str:
+        """What listConfigurations shows, of a zone, domain or account if its id is given."""
+        return _find(self._stored, setting.name, scope_id, self.default(setting))
 
-    def value(self, name: str) -> str:
-        """What is in force; the default where the release does not know the setting."""
+    def value(self, name: str, *, zone: str = _GLOBAL, domain: str = _GLOBAL, account: str = _GLOBAL) -> str:
+        """What is in force there; the default where the release does not know the setting.
+
+        Of the ids only the one of the setting's own scope counts; its value goes before the global one.
+        """
         setting = CATALOGUE[name]
+        if self.profile.release < setting.since:
+            return setting.default
         values = self._stored if setting.dynamic else self._in_force
-        return values.get(name, self.default(setting)) if self.profile.release >= setting.since else setting.default
+        scope_id = {"zone": zone, "domain": domain, "account": account}.get(setting.scope, _GLOBAL)
+        return _find(values, name, scope_id, self.default(setting))
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: str, **within: str) -> bool:
         """A boolean setting that is in force."""
-        return self.value(name).lower() == "true"
+        return self.value(name, **within).lower() == "true"
 
-    def number(self, name: str) -> int:
+    def number(self, name: str, **within: str) -> int:
         """A numeric setting that is in force; the default where what is stored is not a number."""
-        text = self.value(name)
+        text = self.value(name, **within)
         return int(text if re.fullmatch(r"-?\d{1,9}", text) else CATALOGUE[name].default)
 
     def decimal(self, name: str) -> float:
@@ -115,12 +130,12 @@ class Settings:
         text = self.value(name)
         return float(text if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) else CATALOGUE[name].default)
 
-    def change(self, name: str, value: str | None) -> None:
-        """Store a value, or with None go back to the default."""
+    def change(self, name: str, value: str | None, scope_id: str = _GLOBAL) -> None:
+        """Store a value, or with None go back to what holds without it."""
         if value is None:
-            self._stored.pop(name, None)
+            self._stored.pop((name, scope_id), None)
         else:
-            self._stored[name] = value
+            self._stored[name, scope_id] = value
 
     def server_started(self) -> None:
         """The management server reads all settings."""
@@ -131,8 +146,8 @@ class Settings:
         self.profile = profile
         if template:
             self.template = profile.template
-            self._stored.pop(MINIMUM_TEMPLATE, None)  # registration writes these two
-            self._stored.pop(_ROUTER_TEMPLATE, None)
+            self.change(MINIMUM_TEMPLATE, None)  # registration writes these two
+            self.change(_ROUTER_TEMPLATE, None)
 
     def below_minimum(self, router: Router) -> bool:
         """Whether the template version that the router reported is lower than the required one."""

@@ -181,3 +181,19 @@ def test_where_the_files_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert config_file() == tmp_path / "csworkbench" / "config.yaml"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cloudmonkey_file() == tmp_path / ".cmk" / "config"
+
+
+def test_a_private_ca_comes_from_the_environment_or_from_config(files: Files) -> None:
+    env = {"CLOUDSTACK_ENDPOINT": "https://h", "CLOUDSTACK_KEY": "k", "CLOUDSTACK_SECRET": SECRET}
+    assert files.find("env", env).verify() is True
+    missing = files.find("env", env | {"CLOUDSTACK_VERIFY": str(files.secret)})
+    assert missing.ca_file == files.secret
+    with pytest.raises(ConfigError, match="no CA certificates"):
+        missing.verify()
+    entry = f"endpoint: https://h, key: k, secret_env: S, ca_file: {files.secret}"
+    files.write(files.config, f"clouds: {{ a: {{ {entry} }}, b: {{ {entry}, verify_tls: false }} }}\n")
+    assert files.find("a", {"S": SECRET}).ca_file == files.secret
+    assert files.find("b", {"S": SECRET}).verify() is False
+    files.write(files.secret, "no certificate")
+    with pytest.raises(ConfigError, match="no CA certificates"):
+        files.find("a", {"S": SECRET}).verify()

@@ -23,9 +23,9 @@ class Served:
         self.http, self.server, self.orchestrator = http, server, orchestrator
         self.keys = (KEY, SECRET)
 
-    def as_user(self) -> None:
-        """From now on calls are the user's, who owns the network."""
-        user = self.server.accounts.listing()["ops"]
+    def as_user(self, account: str = "ops") -> None:
+        """From now on calls are that account's; `ops` owns the network."""
+        user = self.server.accounts.listing()[account]
         self.keys = (user["key"], user["secret"])
 
     def signed(self, command: str, **parameters: str) -> dict[str, str]:

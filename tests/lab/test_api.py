@@ -19,7 +19,7 @@ from csworkbench.lab.management import Management
 from tests.lab.fake_management import KEY, SECRET, WaitingOrchestrator, management
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-ONE_OF_SEVERAL = ("associateIpAddress", "upgradeRouterTemplate")
+ONE_OF_SEVERAL = ("associateIpAddress", "enableAccount", "upgradeRouterTemplate")
 """Commands that want one of several parameters, none of which is marked as required."""
 
 

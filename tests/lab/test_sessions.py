@@ -213,7 +213,7 @@ async def test_a_server_that_is_down_closes_connections() -> None:
 def test_a_session_ends_after_its_time_and_old_ones_make_room() -> None:
     now = [0.0]
     sessions = Sessions(lambda: now[0])
-    caller = Accounts("k", "s", (("1", "2"), ("3", "4"))).by_key("k")
+    caller = Accounts("k", "s", "root", (("1", "2"), ("3", "4"))).by_key("k")
     assert caller is not None
     first, _ = sessions.open(caller, second_factor=False)
     now[0] = SESSION_S

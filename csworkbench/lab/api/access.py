@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from csworkbench.lab.api import errors, signature
-from csworkbench.lab.api.errors import ApiError, bad_credentials
-from csworkbench.lab.api.registry import Command, available
-from csworkbench.lab.sessions import Caller, Session
+from csworkbench.lab.api.errors import ApiError, bad_credentials, denied, invalid_value
+from csworkbench.lab.api.registry import Arguments, Command, available
+from csworkbench.lab.sessions import Caller, Role, Session
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -49,15 +49,33 @@ _ADMIN_ONLY = frozenset(
         "runDiagnostics",
         "getDiagnosticsData",
         "patchSystemVm",
+        *("listUsers", "listDomains", "getUser", "updateResourceLimit", "deleteCounter"),
+        *("disableUser", "enableUser", "disableAccount", "enableAccount"),
     }
 )
 """Admin commands that a role of type User does not have."""
+_DOMAIN_ADMIN_TOO = frozenset(
+    {
+        *("listRouters", "rebootRouter", "stopRouter", "startRouter", "destroyRouter"),
+        *("listUsers", "listDomains", "updateResourceLimit"),
+        *("disableUser", "enableUser", "disableAccount", "enableAccount"),
+    }
+)
+"""Those of them that the role DomainAdmin has: what they touch is checked, object by object."""
+_OWNED = frozenset(
+    {"network", "vpc", "ilbvm", "router", "vm", "ip", "firewall", "egress", "forwarding", "loadbalancer"}
+)
+"""Kinds of rows that belong to the account of the networks."""
+_IN_A_NETWORK = frozenset({"deployVirtualMachine", "associateIpAddress"})
 
 
 def allowed(server: Management, caller: Caller) -> dict[str, Command]:
     """The commands of the release that the caller's role has."""
     known = available(server.profile)
-    return known if caller.root else {name: entry for name, entry in known.items() if name not in _ADMIN_ONLY}
+    if caller.root:
+        return known
+    withheld = _ADMIN_ONLY - _DOMAIN_ADMIN_TOO if caller.role is Role.DOMAIN_ADMIN else _ADMIN_ONLY
+    return {name: entry for name, entry in known.items() if name not in withheld}
 
 
 def signed_caller(server: Management, given: Mapping[str, str]) -> Caller:
@@ -71,7 +89,9 @@ def signed_caller(server: Management, given: Mapping[str, str]) -> Caller:
         raise bad_credentials()
     if not signature.verifies(given, signed, caller.secret):
         raise bad_credentials()
-    if not server.settings.flag("api.key.access"):
+    if not server.accounts.enabled(caller):
+        raise bad_credentials()
+    if not server.settings.flag("api.key.access", domain=caller.domain.id):
         raise bad_credentials()
     return caller
 
@@ -82,7 +102,7 @@ def session_caller(server: Management, cookies: Mapping[str, str], given: Mappin
     session = server.sessions.find(cookie)
     if session is None:
         raise bad_credentials()
-    if not _has_key(server, session, cookies, given):
+    if not _has_key(server, session, cookies, given) or not server.accounts.enabled(session.caller):
         server.sessions.close(cookie)  # the real server ends it too: the key may have been guessed
         raise bad_credentials()
     name = given.get("command")
@@ -109,13 +129,13 @@ def _has_key(server: Management, session: Session, cookies: Mapping[str, str], g
             return as_parameter and as_cookie
 
 
-def check_source(server: Management, address: str | None) -> None:
-    """Raises ApiError 401 for a call from outside `api.allowed.source.cidr.list`."""
+def check_source(server: Management, caller: Caller, address: str | None) -> None:
+    """Raises ApiError 401 for a call from outside the account's `api.allowed.source.cidr.list`."""
     settings = server.settings
     if not settings.flag("api.source.cidr.checks.enabled") or address is None:
         return
     source = ipaddress.ip_address(address)
-    for text in settings.value("api.allowed.source.cidr.list").split(","):
+    for text in settings.value("api.allowed.source.cidr.list", account=caller.account_id).split(","):
         with suppress(ValueError):  # an entry that is no network allows nobody
             if source in ipaddress.ip_network(text.strip(), strict=False):
                 return
@@ -134,6 +154,45 @@ def find_command(server: Management, caller: Caller, name: str, *, session: bool
         errors.UNAUTHORIZED,
         f"The given command '{name}' either does not exist, is not available for user, or not available",
     )
+
+
+def check_objects(server: Management, caller: Caller, entry: Command, arguments: Arguments) -> None:
+    """Raises ApiError 531 for an object, account or domain that is not the caller's; 431 for an unknown account."""
+    _check_account(server, caller, arguments)
+    owner = server.accounts.named(server.owner)
+    if entry.name in _IN_A_NETWORK and not {"networkid", "networkids"} & set(arguments) and not caller.may_use(owner):
+        raise invalid_value(f"No default Isolated network is found for account {caller.account}")
+    for param in entry.params_of(server.profile):
+        identity = arguments.get(param.name)
+        if identity is None:
+            continue
+        whose = server.accounts.by_id(str(identity)) if param.entity in ("account", "user") else None
+        if param.entity in _OWNED or param.name == "networkids":
+            whose = owner
+        if whose is not None and not caller.may_use(whose):
+            kind = param.entity or "network"
+            raise denied(f"{_named(caller)} does not have permission to operate with resource {kind} {identity}")
+
+
+def _check_account(server: Management, caller: Caller, arguments: Arguments) -> None:
+    domain = server.accounts.domain(arguments["domainid"]) if "domainid" in arguments else None
+    if domain is not None and not caller.root and not caller.domain.contains(domain):
+        raise denied(f"{_named(caller)} does not have permission to operate within domain id={domain.id}")
+    if "account" not in arguments:
+        return
+    try:
+        wanted = server.accounts.named(arguments["account"])
+    except KeyError:
+        wanted = None
+    if wanted is None or (domain is not None and wanted.domain != domain):
+        place = (domain or caller.domain).id
+        raise invalid_value(f"Unable to find account by name {arguments['account']} in domain {place}")
+    if not caller.may_use(wanted):
+        raise denied(f"Can't create/list resources for account {wanted.account} in domain {wanted.domain.id}")
+
+
+def _named(caller: Caller) -> str:
+    return f"Acct[{caller.account_id}-{caller.account}]"
 
 
 def check_rate(server: Management, caller: Caller) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab.api.errors import PARAMETER, ApiError
+from csworkbench.lab.api.errors import PARAMETER, ApiError, denied
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.events import Alert, Event
 from csworkbench.lab.jobs import Job, Status
+from csworkbench.lab.sessions import current
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -30,6 +31,8 @@ async def query_async_job_result(server: Management, arguments: Arguments) -> di
             f"value={arguments['jobid']} due to incorrect long value format, or entity does not exist or due to "
             "incorrect parameter annotation for the field in api cmd class.",
         )
+    if not current().may_use(job.caller):
+        raise denied(f"Acct[{current().account_id}-{current().account}] does not have permission to operate with job")
     return _job_row(server, job)
 
 
@@ -58,8 +61,8 @@ def _job_row(server: Management, job: Job) -> Row:
     return row(
         accountid=job.caller.account_id,
         account=job.caller.account if profile.has(4, 19) else None,
-        domainid=fixed.domain if profile.has(4, 19) else None,
-        domainpath="ROOT" if profile.has(4, 19) else None,
+        domainid=job.caller.domain.id if profile.has(4, 19) else None,
+        domainpath=job.caller.domain.path if profile.has(4, 19) else None,
         userid=job.caller.user_id,
         cmd=job.command,
         jobstatus=int(job.status),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from csworkbench.lab.api.errors import ACCOUNT, PARAMETER, ApiError
 from csworkbench.lab.api.listing import row
 from csworkbench.lab.api.registry import Arguments, Param, command
-from csworkbench.lab.sessions import ROOT_ADMIN, SESSION_S, USER, Session, current
+from csworkbench.lab.sessions import SESSION_S, Domain, Session, current
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
 
-_ROOT_PATHS = frozenset({"", "/", "ROOT", "/ROOT"})
+_ROOT_NUMBER = "1"
+"""Old clients name the root domain by its internal number."""
 _PROVIDER = "staticpin"
 
 
@@ -33,24 +34,24 @@ async def login(_server: Management, _arguments: Arguments) -> dict[str, Any]:
 
 def open_session(server: Management, arguments: Arguments) -> tuple[str, dict[str, Any]]:
     """The cookie and the reply of a login; raises ApiError 531 for wrong credentials."""
-    known = str(arguments.get("domain", "")) in _ROOT_PATHS
-    known = known and arguments.get("domainid", server.fixtures.domain) in (server.fixtures.domain, "1")
-    caller = server.accounts.by_password(arguments["username"], arguments["password"]) if known else None
-    if caller is None:
-        text = f"Failed to authenticate user {arguments['username']} in domain 1; please provide valid credentials"
+    domain = _domain(server, arguments)
+    user, password = arguments["username"], arguments["password"]
+    caller = server.accounts.by_password(user, password, domain) if domain is not None else None
+    if caller is None or not server.accounts.enabled(caller):
+        text = f"Failed to authenticate user {user} in domain 1; please provide valid credentials"
         raise ApiError(ACCOUNT, text, None)
-    second_factor = server.settings.flag("mandate.user.2fa")
+    second_factor = server.settings.flag("mandate.user.2fa", domain=caller.domain.id)
     cookie, session = server.sessions.open(caller, second_factor=second_factor)
     profile, twofa = server.profile, server.profile.has(4, 18)
     return cookie, row(
         username=caller.user,
         userid=caller.user_id,
-        domainid=server.fixtures.domain,
+        domainid=caller.domain.id,
         timeout=int(SESSION_S),
         account=caller.account,
         firstname=caller.user,
         lastname="lab",
-        type=ROOT_ADMIN if caller.root else USER,
+        type=str(int(caller.role)),
         timezone="UTC",
         timezoneoffset="0.0",
         registered="false",
@@ -61,6 +62,16 @@ def open_session(server: Management, arguments: Arguments) -> tuple[str, dict[st
         issuerfor2fa="CloudStack" if twofa and second_factor else None,
         managementserverid=server.fixtures.server if profile.has(4, 21) else None,
     )
+
+
+def _domain(server: Management, arguments: Arguments) -> Domain | None:
+    """By id, or by a path with or without `/` and `ROOT` in front; the root where none is named."""
+    accounts = server.accounts
+    if "domainid" in arguments:
+        return accounts.root if arguments["domainid"] == _ROOT_NUMBER else accounts.domain(arguments["domainid"])
+    parts = [part for part in str(arguments.get("domain", "")).split("/") if part]
+    path = "/".join(parts if parts[:1] == ["ROOT"] else ["ROOT", *parts])
+    return next((domain for domain in accounts.domains if domain.path == path), None)
 
 
 @command("logout", "Logs out the user")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab.api.errors import PARAMETER, ApiError
+from csworkbench.lab.api.errors import PARAMETER, ApiError, invalid_value
 from csworkbench.lab.api.listing import Row, has_keyword, matches, reply, row
 from csworkbench.lab.api.registry import Arguments, Param, command
 from csworkbench.lab.settings import Setting
@@ -13,19 +13,24 @@ from csworkbench.lab.settings import Setting
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
 
-_SCOPES = (
-    Param("zoneid", "uuid", entity="zone"),
-    Param("clusterid", "uuid", entity="cluster"),
-    Param("accountid", "uuid", entity="account"),
-    Param("domainid", "uuid", entity="domain"),
-)
+_SCOPE_OF = {
+    "zoneid": "zone",
+    "clusterid": "cluster",
+    "storageid": "storagepool",
+    "accountid": "account",
+    "domainid": "domain",
+    "imagestoreuuid": "imagestore",
+}
+_SCOPES = tuple(Param(name, "uuid", entity=scope) for name, scope in _SCOPE_OF.items())
 
 
 @command("listConfigurations", "Lists all configurations.", Param("name"), Param("category"), *_SCOPES)
 async def list_configurations(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Settings that matter here; `name` matches as a substring."""
+    """Settings that matter here; `name` matches as a substring. With a scope id only those of that scope."""
     wanted = str(arguments.get("name", "")).lower()
-    items = [_setting_row(server, setting) for setting in server.settings.known() if wanted in setting.name.lower()]
+    scope, scope_id = _scope(arguments)
+    known = [setting for setting in server.settings.known() if scope in ("global", setting.scope)]
+    items = [_setting_row(server, setting, scope_id) for setting in known if wanted in setting.name.lower()]
     shown = [item for item in items if matches(item, arguments, ("category",)) and has_keyword(item, arguments)]
     return reply("configuration", shown, arguments)
 
@@ -33,10 +38,10 @@ async def list_configurations(server: Management, arguments: Arguments) -> dict[
 @command("updateConfiguration", "Updates a configuration.", Param("name", required=True), Param("value"), *_SCOPES)
 async def update_configuration(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Store a value; in force at once when the setting is dynamic, else from the server's next start."""
-    setting = _find(server, arguments)
+    setting, scope_id = _find(server, arguments)
     if "value" in arguments:
-        server.settings.change(setting.name, arguments["value"])
-    return {"configuration": _setting_row(server, setting)}
+        server.settings.change(setting.name, arguments["value"], scope_id)
+    return {"configuration": _setting_row(server, setting, scope_id)}
 
 
 @command(
@@ -47,25 +52,36 @@ async def update_configuration(server: Management, arguments: Arguments) -> dict
     since=(4, 16),
 )
 async def reset_configuration(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Back to the default."""
-    setting = _find(server, arguments)
-    server.settings.change(setting.name, None)
-    return {"configuration": _setting_row(server, setting)}
+    """Back to the default; in a scope, back to the global value."""
+    setting, scope_id = _find(server, arguments)
+    server.settings.change(setting.name, None, scope_id)
+    return {"configuration": _setting_row(server, setting, scope_id)}
 
 
-def _find(server: Management, arguments: Arguments) -> Setting:
+def _scope(arguments: Arguments) -> tuple[str, str]:
+    """The scope and its id, `global` and empty without one; raises ApiError 431 for more than one."""
+    given = [name for name in _SCOPE_OF if name in arguments]
+    if len(given) > 1:
+        raise invalid_value("cannot handle multiple IDs, provide only one ID corresponding to the scope")
+    return (_SCOPE_OF[given[0]], arguments[given[0]]) if given else ("global", "")
+
+
+def _find(server: Management, arguments: Arguments) -> tuple[Setting, str]:
+    scope, scope_id = _scope(arguments)
     for setting in server.settings.known():
         if setting.name == arguments["name"]:
-            return setting
+            if scope not in ("global", setting.scope):
+                raise invalid_value(f"Invalid scope id provided for the parameter {setting.name}")
+            return setting, scope_id
     raise ApiError(PARAMETER, f"Config parameter with name {arguments['name']} doesn't exist")
 
 
-def _setting_row(server: Management, setting: Setting) -> Row:
+def _setting_row(server: Management, setting: Setting, scope_id: str) -> Row:
     newer = server.profile.has(4, 18)
     return row(
         category="Advanced",
         name=setting.name,
-        value=server.settings.stored(setting),
+        value=server.settings.stored(setting, scope_id),
         description=setting.description or setting.name,
         scope=setting.scope,
         isdynamic=setting.dynamic if newer else None,

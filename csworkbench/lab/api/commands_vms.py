@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from csworkbench.lab import plan, records
 from csworkbench.lab.api.commands_network import vm_row
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, ApiError, invalid_value
+from csworkbench.lab.api.limits import require_instance
 from csworkbench.lab.api.listing import Row
 from csworkbench.lab.api.programming import Operation, accept, program
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command
@@ -44,6 +45,7 @@ _LAST_GUEST = 254
 )
 async def deploy_virtual_machine(server: Management, arguments: Arguments) -> dict[str, Any]:
     """One more tenant: the router knows it before it runs."""
+    require_instance(server)
     network, tenants = _network(server, arguments.get("networkids", [])), _tenants(server)
     if arguments["zoneid"] != network.zone_id:
         raise ApiError(INSUFFICIENT_CAPACITY, "Unable to create a deployment: the zone has no hosts", 4335)

@@ -14,13 +14,16 @@ UNAVAILABLE = 503
 SECOND_FACTOR = 511
 INTERNAL = 530
 ACCOUNT = 531
+ACCOUNT_LIMIT = 532
 INSUFFICIENT_CAPACITY = 533
 RESOURCE_UNAVAILABLE = 534
 RESOURCE_ALLOCATION = 535
+RESOURCE_IN_USE = 536
 
 REQUEST_LIMIT = 4545
 """`cserrorcode` of the API's rate limit."""
 _INVALID_VALUE = 4350
+_DENIED = 4365
 _GENERIC = 9999
 
 
@@ -37,6 +40,11 @@ class ApiError(Exception):
 def bad_credentials() -> ApiError:
     """One text for every failure of the signature check, so that nothing can be probed."""
     return ApiError(UNAUTHORIZED, "unable to verify user credentials and/or request signature", None)
+
+
+def denied(text: str) -> ApiError:
+    """An object, account or domain that the caller may not use."""
+    return ApiError(ACCOUNT, text, _DENIED)
 
 
 def invalid_value(text: str) -> ApiError:

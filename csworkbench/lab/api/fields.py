@@ -73,6 +73,15 @@ _OBJECTS = {
     "loadbalancerrule": f"id name algorithm publicipid publicip publicport privateport protocol networkid state \
         cidrlist zoneid zonename {_OWNER} tags:list",
     "configuration": "category name value description scope isdynamic:boolean@4.18 defaultvalue@4.18 component@4.18",
+    "account": "id name accounttype:short roletype rolename domainid domain domainpath@4.11 vmlimit vmtotal:long \
+        vmavailable iplimit iptotal:long ipavailable networklimit networktotal:long networkavailable volumelimit \
+        volumetotal:long volumeavailable state user:list isdefault:boolean groups:list created:date",
+    "user": "id username firstname lastname email created:date state account accountid accounttype:short roletype \
+        rolename domainid domain apikey timezone isdefault:boolean iscallerchilddomain:boolean",
+    "domain": "id name level:integer parentdomainid parentdomainname haschild:boolean path state created:date@4.16",
+    "resourcelimit": "account domainid domain resourcetype resourcetypename@4.11 max:long",
+    "counter": "id name source value provider",
+    "condition": "id counterid countername relationaloperator threshold:long account domainid domain",
     "event": f"id username type level description {_OWNER} resourceid@4.17 resourcetype@4.17 resourcename@4.17 \
         created:date state parentid archived:boolean",
     "alert": "id type:short name description sent:date",
@@ -128,6 +137,19 @@ _OBJECT_OF = {
     "listConfigurations": "configuration",
     "updateConfiguration": "configuration",
     "resetConfiguration": "configuration",
+    "listAccounts": "account",
+    "disableAccount": "account",
+    "enableAccount": "account",
+    "listUsers": "user",
+    "getUser": "user",
+    "disableUser": "user",
+    "enableUser": "user",
+    "listDomains": "domain",
+    "listResourceLimits": "resourcelimit",
+    "updateResourceLimit": "resourcelimit",
+    "listCounters": "counter",
+    "listConditions": "condition",
+    "createCondition": "condition",
     "listEvents": "event",
     "listAlerts": "alert",
     "listAsyncJobs": "asyncjobs",

@@ -32,20 +32,22 @@ def row(**fields: Any) -> Row:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def owned_by(_server: Management, arguments: Arguments, account: str) -> bool:
-    """Whether the caller sees rows of that account with these arguments: a user never those of another account.
+def owned_by(server: Management, arguments: Arguments, account: str) -> bool:
+    """Whether the caller sees rows of that account with these arguments: only those that he may use.
 
-    Without `listall` a root admin sees the own account only too, unless a row is asked for by its id.
+    Without `listall` an admin sees the own account only too, unless a row is asked for by its id.
     """
-    if not current().root and account != current().account:
+    owner = server.accounts.named(account)
+    if not current().may_use(owner):
         return False
     if "projectid" in arguments and arguments["projectid"] != "-1":
         return False
+    domain = server.accounts.domain(arguments["domainid"]) if "domainid" in arguments else None
+    if domain is not None and owner.domain != domain:
+        return bool(arguments.get("isrecursive", False)) and domain.contains(owner.domain)
     if "account" in arguments:
         return bool(arguments["account"] == account)
-    if arguments.get("listall", False) or "id" in arguments or "domainid" in arguments:
-        return True
-    return account == current().account
+    return bool(arguments.get("listall", False)) or "id" in arguments or domain is not None or owner == current()
 
 
 def matches(item: Row, arguments: Arguments, names: Iterable[str]) -> bool:

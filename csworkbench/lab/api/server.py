@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -16,10 +17,13 @@ from aiohttp import web
 
 from csworkbench.lab.api import (
     access,
+    commands_accounts,
     commands_addresses,
+    commands_autoscale,
     commands_balancers,
     commands_diagnostics,
     commands_infrastructure,
+    commands_limits,
     commands_log,
     commands_network,
     commands_power,
@@ -30,6 +34,7 @@ from csworkbench.lab.api import (
     commands_settings,
     commands_vms,
     commands_vpcs,
+    http_faults,
 )
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY as CAPACITY
 from csworkbench.lab.api.errors import (
@@ -51,10 +56,13 @@ MAX_BODY = 1 << 20
 """Bytes of a POST body."""
 _MAX_PARAMETERS = 1000
 _REGISTERED = (
+    commands_accounts,
     commands_addresses,
+    commands_autoscale,
     commands_balancers,
     commands_diagnostics,
     commands_infrastructure,
+    commands_limits,
     commands_log,
     commands_network,
     commands_power,
@@ -71,6 +79,8 @@ _HIDDEN = frozenset({INTERNAL, CAPACITY, RESOURCE_UNAVAILABLE})
 _GENERIC_TEXT = "Unable to process the request, please contact the administrator"
 """What others than root admins read instead of these errors' texts."""
 _ERROR_KEY = "errorresponse"
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+"""Characters that no XML document may contain, not even escaped."""
 _log = logging.getLogger(__name__)
 
 
@@ -80,15 +90,27 @@ def application(server: Management) -> web.Application:
     async def handle(request: web.Request) -> web.Response:
         return await _handle(server, request)
 
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[http_faults.middleware(server.faults)])
     app.router.add_get(PATH, handle, allow_head=False)
     app.router.add_post(PATH, handle)
     return app
 
 
-async def _handle(server: Management, request: web.Request) -> web.Response:
+def integration_application(server: Management) -> web.Application:
+    """What answers on `integration.api.port`: any path, no signature, everything as the system's own user."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return await _handle(server, request, trusted=True)
+
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[http_faults.middleware(server.faults)])
+    app.router.add_get("/{path:.*}", handle, allow_head=False)
+    app.router.add_post("/{path:.*}", handle)
+    return app
+
+
+async def _handle(server: Management, request: web.Request, *, trusted: bool = False) -> web.Response:
     serve_as(NOBODY)  # one task serves all requests of a connection
-    given = await _parameters(request)
+    given = dict(_pairs(request.rel_url.raw_query_string)) if trusted else await _parameters(request)
     if server.away:  # its process is down: the kernel would refuse the connection, here it is closed at once
         if request.transport is not None:
             request.transport.abort()
@@ -98,17 +120,22 @@ async def _handle(server: Management, request: web.Request) -> web.Response:
     entry = available(server.profile).get(name) if name is not None else None
     answer = _Answer(server, as_json=as_json)
     try:
+        http_faults.refuse(server.faults, name)
+        if name in ("login", "logout") and trusted:
+            raise ApiError(UNSUPPORTED, "The given command does not exist or it is not available for user")
         if entry is not None and name in ("login", "logout"):
             return (
                 _log_in(server, request, entry, given, answer) if name == "login" else _log_out(server, request, answer)
             )
-        session, caller = _caller(server, request, given)
+        session, caller = (None, server.accounts.system) if trusted else _caller(server, request, given)
         serve_as(caller)
-        entry = access.find_command(server, caller, str(name), session=session is not None)
+        unsigned = trusted or session is not None
+        entry = access.find_command(server, caller, str(name), session=unsigned)
         access.check_rate(server, caller)
-        access.check_enforced(server, entry, request.method, given, session=session is not None)
+        access.check_enforced(server, entry, request.method, given, session=unsigned)
         access.check_maintenance(server, entry)
         arguments = check(server, entry, {key.lower(): value for key, value in given.items()})
+        access.check_objects(server, caller, entry, arguments)
         if session is not None and entry.name == "validateUserTwoFactorAuthenticationCode":
             commands_sessions.verify_second_factor(session, arguments)
         return answer.body(entry.response_name, await entry.handler(server, arguments))
@@ -121,10 +148,12 @@ async def _handle(server: Management, request: web.Request) -> web.Response:
 
 def _caller(server: Management, request: web.Request, given: dict[str, str]) -> tuple[Session | None, Caller]:
     """A signature counts before a cookie that a client happens to send along. Raises ApiError."""
-    access.check_source(server, request.remote)
     if access.COOKIE not in request.cookies or any(name.lower() == "signature" for name in given):
-        return None, access.signed_caller(server, given)
-    return access.session_caller(server, request.cookies, given)
+        session, caller = None, access.signed_caller(server, given)
+    else:
+        session, caller = access.session_caller(server, request.cookies, given)
+    access.check_source(server, caller, request.remote)
+    return session, caller
 
 
 def _log_in(
@@ -211,4 +240,4 @@ def _xml(value: Any) -> str:
         )
     if isinstance(value, bool):
         return "true" if value else "false"
-    return escape(str(value))
+    return escape(_NOT_XML.sub("?", str(value)))
