@@ -44,6 +44,7 @@ class Agent:
             "kill": self._kill,
             "connect": self._connect,
             "write": self._write,
+            "open": self._open,
             "watch": lambda message, _: self._told(message["pid"]),
         }
 
@@ -153,8 +154,14 @@ class Agent:
 
     def _write(self, message: wire.Message, _descriptors: list[int]) -> wire.Message:
         for path, text in message["files"].items():
-            Path(path).write_text(text)
+            Path(path).write_text(text, errors="surrogateescape")
         return {}
+
+    def _open(self, message: wire.Message, _descriptors: list[int]) -> None:
+        """A file or FIFO of the host, for the outer process."""
+        opened = os.open(message["path"], message["flags"] | os.O_CLOEXEC)
+        self._send({"id": message["id"]}, [opened])
+        os.close(opened)
 
     def _connect(self, message: wire.Message, _descriptors: list[int]) -> wire.Message | None:
         opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

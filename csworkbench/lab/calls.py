@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from csworkbench.lab.calls_arp import announce
 from csworkbench.lab.calls_http import metadata, passwords, website
+from csworkbench.lab.calls_mounts import protect, unprotect
 from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
 from csworkbench.lab.calls_vrrp import follow_vrrp
 from csworkbench.lab.calls_witness import witness
@@ -19,6 +20,8 @@ CALLS: dict[str, Callable[..., str]] = {
     "follow_vrrp": follow_vrrp,
     "metadata": metadata,
     "passwords": passwords,
+    "protect": protect,
+    "unprotect": unprotect,
     "website": website,
     "witness": witness,
 }

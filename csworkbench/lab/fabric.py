@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from csworkbench.lab import plan, tenant
+from csworkbench.lab import control, plan, tenant
 from csworkbench.lab.calls_http import LISTENING
 from csworkbench.lab.calls_netlink import PORT_SET, SET, TABLE
 from csworkbench.lab.hostfs import Spec
@@ -81,6 +81,7 @@ class Fabric:
     def __init__(self, namespaces: Namespaces) -> None:
         self.namespaces = namespaces
         self.hosts: dict[str, Host] = {}
+        self.control = control.Control(namespaces.fab)
         self._ports = 0
         self._clock = 0
 
@@ -94,11 +95,13 @@ class Fabric:
         }
         outside_spec = tenant.host_spec("outside", 0, nameserver=None)
         outside_spec["read_only"] = False  # an outside vantage is the host itself: it writes where its user may
-        _, gateway, outside = await asyncio.gather(
+        _, gateway, outside, _ = await asyncio.gather(
             self.switches(CONTROL_BRIDGE, PUBLIC_BRIDGE, *guest_bridges),
             self.create(gateway_spec),
             self.create(outside_spec),
+            self.control.prepare(),
         )
+        await self.ip(self.namespaces.fab, f"addr add {control.ADDRESS}/16 dev {CONTROL_BRIDGE}")
         await self.plug(gateway, [Port("gateway", PUBLIC_BRIDGE, "eth0", "02:00:c6:33:64:01")])
         await self.ip(
             self.namespaces.fab, f"link add name eth1 netns {gateway.pid} type veth peer name eth0 netns {outside.pid}"

@@ -26,6 +26,19 @@ KNOWN = (
     ),
     Fault("no-capacity", "router", "the hypervisor has no room for another router"),
     Fault("restart-fails", "router", "a new router never gets its configuration; the job fails"),
+    Fault(
+        "live-patch-no-change",
+        "router",
+        "the hypervisors' agents are not upgraded: a live patch brings their old scripts",
+    ),
+    Fault(
+        "live-patch-rolled-back",
+        "router",
+        "haproxy refuses the new scripts' configuration: a live patch is rolled back, badly",
+    ),
+    Fault(
+        "live-patch-silent", "router", "routers cannot write to their disks: a live patch succeeds and changes nothing"
+    ),
     Fault("ssh-off", "tenant", "the SSH server of the last tenant is stopped"),
     Fault("api-503", "reply", "every call is refused with 503, in turn with an envelope and with a bare page"),
     Fault("api-429", "reply", "every call is refused with 429: wait a second"),

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from csworkbench.lab import plan, records
 from csworkbench.lab.hosts import LabError
+from csworkbench.lab.image import HAPROXY_CONFIG
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.records import REVOKE, Network, Router
 from csworkbench.lab.settings import Settings, version_of
@@ -23,7 +24,7 @@ _VISIT = f"""\
 echo '== gateway'; ping -n -c 1 -W 1 {plan.PUBLIC_GATEWAY} >/dev/null 2>&1 && echo reachable
 echo '== processes'; ps -e -o comm=
 echo '== web'; ss -Hltn 'sport = :80'
-echo '== haproxy'; cat /run/vr/haproxy.cfg 2>/dev/null
+echo '== haproxy'; cat {HAPROXY_CONFIG} 2>/dev/null
 echo '== nat'; iptables-save -t nat
 echo '== leases'; cat /run/vr/dhcphosts.txt 2>/dev/null
 echo '== names'; cat /run/vr/hosts 2>/dev/null

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host sees of the file system: its own /proc, /tmp, /var, /run and the few files of /etc that name it.
+"""What a host sees of the file system: its own /proc, /tmp, /var, /run, and its own files in /etc over the machine's.
 
-All of it is tmpfs and bind mounts inside the host's mount namespace; the machine's own files are never written.
+All of it is tmpfs and overlays inside the host's mount namespace; the machine's own files are never written.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from csworkbench.lab import kernel
+from csworkbench.lab.layers import Layers
 
 Spec = dict[str, Any]
-"""`name`; `tmpfs`: mount points; `directories` and `files`: {path: mode} and {path: [text, mode]}; `binds`:
-{path in /etc: replacement}; `sysctls`: {path below /proc/sys: value}; `proc`: mount an own /proc and /dev/pts; `home`:
-the working directory of what is started there;
-`read_only`: the machine's root file system cannot be written."""
+"""`name`; `tmpfs`: mount points; `layered`: directories of the machine that are seen through a writable layer;
+`directories` and `files`: {path: mode} and {path: [text, mode]}; `sysctls`: {path below /proc/sys: value}; `proc`:
+mount an own /proc and /dev/pts; `home`: the working directory of what is started there; `read_only`: the machine's root
+file system cannot be written."""
 
 
 def furnish(spec: Spec) -> None:
     """Make this mount, UTS and network namespace the host of that description. Raises OSError."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    targets = {path: os.path.realpath(path) for path in spec.get("binds", {})}  # before /run is covered
     kernel.set_hostname(spec["name"])
     if spec.get("proc", False):
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
@@ -32,15 +32,17 @@ def furnish(spec: Spec) -> None:
         _own_terminals()
     for path in spec.get("tmpfs", []):
         kernel.mount("tmpfs", path, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=64m")
+    layers = Layers(spec.get("layered", []))
+    layers.prepare()
     for path, mode in spec.get("directories", {}).items():
-        Path(path).mkdir(parents=True, exist_ok=True)
-        Path(path).chmod(mode)
+        placed = layers.place(path)
+        placed.mkdir(exist_ok=True)
+        placed.chmod(mode)
     for path, (text, mode) in spec.get("files", {}).items():
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text)
-        Path(path).chmod(mode)
-    for path, source in spec.get("binds", {}).items():
-        _replace(targets[path], source)
+        placed = layers.place(path)
+        placed.write_text(text, errors="surrogateescape")
+        placed.chmod(mode)
+    layers.mount()
     if spec.get("read_only", False):
         with contextlib.suppress(OSError):  # a courtesy: a root tenant shares the machine's file system
             kernel.make_read_only("/")
@@ -48,15 +50,6 @@ def furnish(spec: Spec) -> None:
     for name, value in spec.get("sysctls", {}).items():
         with contextlib.suppress(FileNotFoundError):  # absent with that feature, e.g. ipv6 off
             Path("/proc/sys", name).write_text(value)
-
-
-def _replace(target: str, source: str) -> None:
-    if not Path(target).exists():
-        if not target.startswith("/run/"):
-            return  # nothing of the machine's to hide
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        Path(target).touch()
-    kernel.bind(source, target)
 
 
 def _own_terminals() -> None:

@@ -207,8 +207,13 @@ class Host:
         _, descriptors = await self.channel.request(message)
         return socket.socket(fileno=descriptors[0])
 
+    async def open(self, path: str, flags: int) -> int:
+        """A descriptor, now the caller's, of a file inside the host; raises LabError. A FIFO: with O_NONBLOCK only."""
+        _, descriptors = await self.channel.request({"op": "open", "path": path, "flags": flags})
+        return descriptors[0]
+
     async def write(self, files: Mapping[str, str]) -> None:
-        """Write small text files inside the host."""
+        """Write small files inside the host; what is not text comes with surrogate escapes."""
         await self.channel.request({"op": "write", "files": dict(files)})
 
     async def _to_the_end(self, message: wire.Message, text: str) -> Completed:

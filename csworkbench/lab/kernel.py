@@ -25,6 +25,7 @@ MS_RELATIME = 1 << 21
 _ST_RELATIME = 4096
 """statvfs says it with another bit than mount takes."""
 
+_MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -52,6 +53,11 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, opt
 def bind(source: str, target: str) -> None:
     """Show one file or directory in the place of another."""
     mount(source, target, None, MS_BIND)
+
+
+def unmount(target: str) -> None:
+    """Take away what was mounted there last, also while it is in use. Raises OSError."""
+    _check(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
 
 
 def make_read_only(target: str) -> None:

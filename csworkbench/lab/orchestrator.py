@@ -13,6 +13,8 @@ from csworkbench.lab import records, timing
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, PARAMETER, RESOURCE_UNAVAILABLE, ApiError
 from csworkbench.lab.events import ROUTER_ALERT, Alert, EventFamily, EventLog
 from csworkbench.lab.hosts import LabError
+from csworkbench.lab.image import Image
+from csworkbench.lab.livepatch import LivePatch, PatchTarget, patch_routers
 from csworkbench.lab.records import Network, Router, Served, Vpc
 from csworkbench.lab.redundancy import State
 from csworkbench.lab.settings import Settings
@@ -47,6 +49,11 @@ class Restart:
     make_redundant: bool = False
     live_patch: bool = False
 
+    @property
+    def anew(self) -> bool:
+        """With new routers: making a network redundant is a restart with cleanup."""
+        return self.cleanup or self.make_redundant
+
 
 class Orchestrator:
     """Operations on networks and VPCs; the API's jobs call them, one at a time for each of these."""
@@ -55,6 +62,7 @@ class Orchestrator:
         self._settings, self._around, self._log_book, self._new_router = settings, around, log, new_router
         self._machines: dict[str, VirtualRouter] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._live_patch = LivePatch(around.fabric.control, settings, around.faults)
         self.started_s: dict[str, float] = {}
         """When each router became Running, by id (CLOCK_MONOTONIC)."""
 
@@ -82,19 +90,16 @@ class Orchestrator:
                 raise
             if restart.make_redundant:
                 network.redundant = True
-            cleanup = restart.cleanup or restart.make_redundant
-            await self._restarted(
-                network, family, kind, "Failed to restart network", self._restart(network, cleanup, family)
-            )
-            network.restart_required = not cleanup and self._settings.profile.restart_required_after_reapply
+            work = self._restart(network, restart, family)
+            await self._restarted(network, family, kind, "Failed to restart network", work)
+            network.restart_required = not restart.anew and self._settings.profile.restart_required_after_reapply
 
     async def restart_vpc(self, vpc: Vpc, restart: Restart, family: EventFamily) -> None:
         """restartVPC; it writes no Started event. Raises ApiError 530 as the job's result does."""
         async with self._lock(vpc):
             if restart.make_redundant:
                 vpc.redundant = True
-            cleanup = restart.cleanup or restart.make_redundant
-            work = self._restart_vpc(vpc, cleanup=cleanup, every_tier=restart.live_patch, family=family)
+            work = self._restart_vpc(vpc, restart, family)
             await self._restarted(vpc, family, "VPC.RESTART", "Failed to restart VPC", work)
             vpc.restart_required = False
 
@@ -123,21 +128,21 @@ class Orchestrator:
             raise ApiError(INTERNAL, text) from error
         family.add(kind, "Completed", done)
 
-    async def _restart(self, served: Served, cleanup: bool, family: EventFamily) -> None:
-        if not cleanup:
-            await self._reapply(served)
+    async def _restart(self, served: Served, restart: Restart, family: EventFamily) -> None:
+        if not restart.anew:
+            await self._reapply(served, live_patch=restart.live_patch)
         elif self._settings.profile.rolling and self._settings.flag("network.rolling.restart"):
             await self._rolling(served, family)
         else:
             await self._destroy_first(served, family)
 
-    async def _restart_vpc(self, vpc: Vpc, *, cleanup: bool, every_tier: bool, family: EventFamily) -> None:
-        if cleanup:
-            await self._restart(vpc, True, family)
+    async def _restart_vpc(self, vpc: Vpc, restart: Restart, family: EventFamily) -> None:
+        if restart.anew:
+            await self._restart(vpc, restart, family)
             return
         for tier in vpc.tiers:
-            if tier.restart_required or every_tier:
-                await self._reapply(tier)
+            if tier.restart_required or restart.live_patch:  # each tier patches the routers of the whole VPC again
+                await self._reapply(tier, live_patch=restart.live_patch)
                 tier.restart_required = False
         await self._complete(vpc)
 
@@ -232,12 +237,15 @@ class Orchestrator:
             await self._expunge(router)
         await self._complete(served)
 
-    async def _reapply(self, served: Served) -> None:
-        """cleanup=false: running routers get all rules again, missing or stopped ones are started.
+    async def _reapply(self, served: Served, *, live_patch: bool) -> None:
+        """cleanup=false, maybe after a patch: running routers get all rules again, missing or stopped ones are started.
 
         For a tier these are the routers of its VPC and its own internal load balancers.
         """
         groups = [served] if not isinstance(served, Network) or served.vpc is None else [served.vpc, served]
+        if live_patch:
+            routers = [router for group in groups for router in group.routers]
+            await patch_routers(self._live_patch, routers, self._patch_target)
         for group in groups:
             for router in list(group.routers):
                 if router.state == "Running":
@@ -250,6 +258,9 @@ class Orchestrator:
         """As many routers as there shall be: one, or two."""
         while len(served.routers) < (2 if served.redundant else 1):
             await self._start_new(served)
+
+    def _patch_target(self, router: Router) -> PatchTarget:
+        return PatchTarget(self.machine(router).host, router.control.address, router.kind)
 
     async def _configure(self, router: Router) -> None:
         """All rules again; raises OutdatedError instead when the router needs an upgrade."""
@@ -273,10 +284,10 @@ class Orchestrator:
             router.state = "Stopped"
             raise CapacityError(f"Unable to create a deployment for VM {router.name}")
         router.state = "Starting"
-        template, release = self._settings.template, self._settings.profile
+        image = Image(router.kind, self._settings.template, self._live_patch.agent_release, router.redundant)
         machine = self.machine(router)
         try:
-            await machine.deploy()
+            await machine.deploy(image)
             await machine.boot()
             if self._around.faults.is_set("restart-fails"):
                 raise LabError("the configuration was refused (fault restart-fails)")
@@ -289,9 +300,9 @@ class Orchestrator:
             self._log_book.alerts.append(Alert(records.new_id(self._around.rng), number, name, text))
             raise StartError(str(error)) from error
         router.state = "Running"
-        router.template_version = template
-        router.scripts_version = release.scripts_checksum
-        router.software_version = release.code_version
+        router.template_version = image.template
+        router.scripts_version = image.release.scripts_checksum
+        router.software_version = self._settings.profile.code_version
         self.started_s[router.id] = time.monotonic()
 
     async def _stop(self, router: Router, *, forced: bool) -> None:

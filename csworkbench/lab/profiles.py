@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+
+from csworkbench.lab import scripts
 
 Version = tuple[int, ...]
 
@@ -43,10 +44,13 @@ class Profile:
 
     @property
     def scripts_checksum(self) -> str:
-        """Of the router's cloud-scripts.tgz: MD5, from 4.22 SHA-512."""
-        content = f"cloud-scripts {self.code_version}".encode()
-        digest = hashlib.sha512(content) if self.has(4, 22) else hashlib.md5(content, usedforsecurity=False)
-        return digest.hexdigest()
+        """Of the router's cloud-scripts.tgz."""
+        return scripts.checksum(self.code_version, self.scripts_algorithm)
+
+    @property
+    def scripts_algorithm(self) -> str:
+        """Of that checksum."""
+        return "sha512" if self.has(4, 22) else "md5"
 
 
 PROFILES = {

@@ -197,6 +197,15 @@ class Router:
         """The instance name, e.g. `r-42-VM`."""
         return f"{'b' if self.role == 'INTERNAL_LB_VM' else 'r'}-{self.number}-VM"
 
+    @property
+    def kind(self) -> str:
+        """`type` of its boot parameters: router, vpcrouter, dhcpsrvr or ilbvm."""
+        if self.role == "INTERNAL_LB_VM":
+            return "ilbvm"
+        if isinstance(self.served, Vpc):
+            return "vpcrouter"
+        return "router" if self.nic("Public") is not None else "dhcpsrvr"
+
     def nic(self, traffic: Traffic) -> Nic | None:
         """Its first NIC of that kind."""
         return next((nic for nic in self.nics if nic.traffic == traffic), None)

@@ -110,6 +110,11 @@ class Redundancy:
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
+    def daemons(self) -> list[Daemon]:
+        """keepalived, once it was started."""
+        return [] if self._keepalived is None else [self._keepalived]
+
+    @property
     def state(self) -> State:
         """What keepalived said last and the router has done; UNKNOWN when it does not run."""
         return self._state
@@ -137,12 +142,16 @@ class Redundancy:
         )
         lines = await self._follow()
         await self._start_conntrackd()
-        self._keepalived = await self._fabric.daemon(self._host, [*_KEEPALIVED, *_PID_FILES], _KEEPALIVED_STARTED)
+        await self.start_keepalived()
         self._tasks = [asyncio.create_task(self._listen(lines)), asyncio.create_task(self._act())]
         try:
             await asyncio.wait_for(self.wait_for(*_STATES.values()), _START_LIMIT_S)
         except TimeoutError:
             raise LabError(f"{self._host.name}: keepalived does not tell its state") from None
+
+    async def start_keepalived(self) -> None:
+        """Start it, or start it again: as BACKUP."""
+        self._keepalived = await self._fabric.daemon(self._host, [*_KEEPALIVED, *_PID_FILES], _KEEPALIVED_STARTED)
 
     async def stop(self, *, graceful: bool) -> None:
         """End it. Graceful: as systemd does at shutdown, keepalived resigns and takes its addresses away (about 1 s).

@@ -45,11 +45,11 @@ def environment(name: str) -> dict[str, str]:
 def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: str = "") -> dict[str, Any]:
     """A host with a name, a clock and a file system of its own, to be given to `Namespaces.create`."""
     files: dict[str, tuple[str, int]] = {
-        "/run/etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {name}\n{hosts}", _READABLE),
-        "/run/etc/hostname": (f"{name}\n", _READABLE),
-        "/run/etc/resolv.conf": (f"nameserver {nameserver}\n" if nameserver else "", _READABLE),
-        "/run/etc/passwd": (_passwd(), _READABLE),
-        "/run/etc/group": (_group(), _READABLE),
+        "/etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {name}\n{hosts}", _READABLE),
+        "/etc/hostname": (f"{name}\n", _READABLE),
+        "/etc/resolv.conf": (f"nameserver {nameserver}\n" if nameserver else "", _READABLE),
+        "/etc/passwd": (_passwd(), _READABLE),
+        "/etc/group": (_group(), _READABLE),
         f"{HOME}/.bashrc": ("", _READABLE),
     }
     return {
@@ -71,9 +71,7 @@ def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: 
             "/var/spool": _PROGRAM,
         },
         "files": files,
-        "binds": {
-            f"/etc/{name}": f"/run/etc/{name}" for name in ("hosts", "hostname", "resolv.conf", "passwd", "group")
-        },
+        "layered": ["/etc"],
         "home": HOME,
         "sysctls": {
             "net/ipv6/conf/all/disable_ipv6": "1",

@@ -10,16 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from csworkbench.lab import plan, tenant, timing, vr_redundancy
+from csworkbench.lab import plan, system_vm, tenant, timing, vr_redundancy
 from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
+from csworkbench.lab.image import BOOT_FLAG, Image
 from csworkbench.lab.records import Nic, Router
 from csworkbench.lab.redundancy import Callbacks, Redundancy
 from csworkbench.lab.rules import Stage
 from csworkbench.lab.rulesets import rule_set
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.timing import Pace
+from csworkbench.lab.units import Unit, Units
 from csworkbench.lab.vr_services import DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY, Services
 
 _log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class VirtualRouter:
         self._held: list[str] = []
         self._services: Services | None = None
         self._redundancy: Redundancy | None = None
+        self._units: Units | None = None
         self._turn = asyncio.Lock()
         self._announcing: set[asyncio.Task[dict[str, Any]]] = set()
 
@@ -94,11 +97,12 @@ class VirtualRouter:
         """Its half of a pair, from the first configuration on."""
         return self._redundancy
 
-    async def deploy(self) -> None:
-        """Define the domain with its three NICs; nothing answers yet."""
+    async def deploy(self, image: Image) -> None:
+        """Define the domain with its NICs and a disk of that image; nothing answers yet."""
         spec = tenant.host_spec(self.row.name, self._fabric.next_clock_offset(), nameserver=None)
         spec["sysctls"] |= _SYSCTLS
         spec["directories"] |= dict.fromkeys((DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY), 0o755)
+        image.install(spec, self._fabric.control.authorized)
         self._host = await self._fabric.create(spec)
         self._ports = [self._port(nic) for nic in self.row.nics]
         await self._fabric.plug(self._host, self._ports)
@@ -117,7 +121,11 @@ class VirtualRouter:
             lines.append(f"route add default via {plan.PUBLIC_GATEWAY} dev {self._public.device}")
         await self._fabric.ip(self.host, "\n".join(lines))
         self._announce()
-        await self.services.boot()
+        self._units = Units(self.host, self.services.units())
+        await asyncio.gather(
+            self.services.boot(), system_vm.boot(self._fabric, self.host, self.row.control.address, self._units)
+        )
+        await self.host.write({BOOT_FLAG: ""})
 
     async def configure(self) -> None:
         """One aggregated configuration: each file a run of configure.py, and a conntrack flush at the end."""
@@ -138,6 +146,9 @@ class VirtualRouter:
 
     async def destroy(self) -> None:
         """Power off and remove; does nothing when it is off."""
+        if self._units is not None:
+            self._units.close()
+            self._units = None
         host, self._host = self._host, None
         redundancy, self._redundancy = self._redundancy, None
         if host is not None:
@@ -185,6 +196,8 @@ class VirtualRouter:
         callbacks = Callbacks(self._become_active, self._become_passive, self._become_passive)
         redundancy = self._redundancy = Redundancy(self._fabric, self.host, half, callbacks)
         await redundancy.start()
+        if self._units is not None:
+            self._units.add("keepalived", Unit(lambda: redundancy.daemons, redundancy.start_keepalived))
 
     async def _become_active(self) -> None:
         """What the routers' own program has not done: the services that only the PRIMARY has."""

@@ -12,7 +12,9 @@ from csworkbench.lab import dnsmasq, haproxy, plan
 from csworkbench.lab.dnsmasq import server
 from csworkbench.lab.fabric import Daemon, Fabric
 from csworkbench.lab.hosts import Host, LabError
+from csworkbench.lab.image import HAPROXY_CONFIG
 from csworkbench.lab.records import Network, Router, Vm
+from csworkbench.lab.units import Unit
 
 DIRECTORY = "/run/vr"
 METADATA_DIRECTORY = f"{DIRECTORY}/metadata"
@@ -20,7 +22,6 @@ _DNSMASQ_STARTED = "started, version"
 _HAPROXY_STARTED = "Loading success"
 PASSWORD_DIRECTORY = f"{DIRECTORY}/passwords"
 _DHCP_FILE = f"{DIRECTORY}/dhcphosts.txt"
-_HAPROXY_FILE = f"{DIRECTORY}/haproxy.cfg"
 
 
 class Services:
@@ -39,11 +40,34 @@ class Services:
 
     async def boot(self) -> None:
         """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener."""
+        await self._start_web()
+        await self.balance(serving=False)
+
+    def units(self) -> dict[str, Unit]:
+        """What the router's systemctl knows."""
+        return {
+            "apache2": Unit(lambda: self._web, self._start_web),
+            "dnsmasq": Unit(lambda: [self._dnsmasq] if self._dnsmasq else [], self._start_dnsmasq),
+            "haproxy": Unit(lambda: [self._haproxy] if self._haproxy else [], self._start_haproxy),
+            "cloud-password-server": Unit(lambda: self._passwords, self.passwords),
+        }
+
+    async def _start_web(self) -> None:
         self._web = [
             await self._fabric.service(self._host, "metadata", address=address, directory=METADATA_DIRECTORY)
             for address in self._addresses
         ]
-        await self.balance(serving=False)
+
+    async def _start_dnsmasq(self) -> None:
+        argv = ["dnsmasq", "-k", "--log-facility=-", "-C", f"{DIRECTORY}/dnsmasq.conf"]
+        self._dnsmasq = await self._fabric.daemon(self._host, argv, _DNSMASQ_STARTED)
+
+    async def _start_haproxy(self) -> None:
+        """With whatever its file says now."""
+        self._balanced = ""
+        self._haproxy = await self._fabric.daemon(
+            self._host, ["haproxy", "-W", "-db", "-f", HAPROXY_CONFIG], _HAPROXY_STARTED
+        )
 
     async def passwords(self) -> None:
         """The password server, from the first configuration run on."""
@@ -76,8 +100,7 @@ class Services:
                 await self._fabric.signalled(self._host, self._dnsmasq, signal.SIGHUP, f"read {_DHCP_FILE}")
                 return
         await self._stop_names()
-        argv = ["dnsmasq", "-k", "--log-facility=-", "-C", f"{DIRECTORY}/dnsmasq.conf"]
-        self._dnsmasq = await self._fabric.daemon(self._host, argv, _DNSMASQ_STARTED)
+        await self._start_dnsmasq()
 
     async def metadata(self, pause: Callable[[], Awaitable[None]]) -> None:
         """User data and metadata, VM by VM with that pause; then the passwords that no router was given yet."""
@@ -100,7 +123,7 @@ class Services:
         """What a BACKUP does not run."""
         await self._stop_names()
         for daemon in self._passwords:
-            await daemon.running.kill()
+            await daemon.running.kill(group=False)  # forked by PID 1, whose group it shares
             await daemon.running.exited
         self._passwords = []
 
@@ -112,14 +135,12 @@ class Services:
     async def balance(self, *, serving: bool) -> None:
         """haproxy: reloaded when its configuration has changed, started when it does not run."""
         wanted = haproxy.configuration(self._row.served, serving=serving)
+        await self._host.write({HAPROXY_CONFIG: wanted})  # a live patch may have brought another file
         if self._haproxy is not None and _runs(self._haproxy):
             if wanted != self._balanced:
-                await self._host.write({_HAPROXY_FILE: wanted})
                 await self._fabric.signalled(self._host, self._haproxy, signal.SIGUSR2, _HAPROXY_STARTED)
         else:
-            await self._host.write({_HAPROXY_FILE: wanted})
-            argv = ["haproxy", "-W", "-db", "-f", _HAPROXY_FILE]
-            self._haproxy = await self._fabric.daemon(self._host, argv, _HAPROXY_STARTED)
+            await self._start_haproxy()
         self._balanced = wanted
 
     @property

@@ -35,7 +35,7 @@ class WaitingOrchestrator:
     async def restart_network(self, _network: Network, restart: Restart, family: EventFamily) -> None:
         """Wait for `go_on`."""
         family.add("NETWORK.RESTART", "Started", "Restarting network")
-        await self._work(f"restart cleanup={restart.cleanup}")
+        await self._work(f"restart cleanup={restart.cleanup}{' livepatch' if restart.live_patch else ''}")
 
     async def reboot_router(self, router: Router, _family: EventFamily, *, forced: bool) -> None:
         """Wait for `go_on`."""

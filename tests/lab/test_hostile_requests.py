@@ -65,7 +65,7 @@ def request(method: str, target: str, body: bytes = b"", kind: str = FORM) -> by
 
 async def still_serves(api: Served) -> None:
     status, content = await api.call("listZones")
-    assert (status, content["count"]) == (200, 1)
+    assert (status, content["count"]) == (200, 2)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,12 @@ def test_restart_break_and_end_as_an_ordinary_user(cloud: RunningCloud) -> None:
     assert cloud.restart(cleanup=True)["jobstatus"] == 1
     assert cloud.routers()[0]["id"] != before
     assert cloud.banner("198.51.100.13").startswith(b"SSH-2.0-")
+    router = cloud.routers()[0]["name"]
+    haproxy = cloud.run(router, "pgrep", "-o", "haproxy").stdout
+    _, reply = cloud.api("restartNetwork", id=cloud.network()["id"], cleanup="false", livepatch="true")
+    assert cloud.wait_for_job(reply)["jobstatus"] == 1
+    assert cloud.run(router, "pgrep", "-o", "haproxy").stdout not in ("", haproxy)
+    assert "Cannot" not in cloud.run(router, "cat", "/var/log/livepatchsystemvm.log").stdout
     assert '"start_ns"' in cloud.lab("break", "ingress", "--ms", "50").stdout
     processes = descendants(cloud.info["pid"]) | {cloud.info["pid"]}
     spaces = set().union(*(namespaces_of(pid) for pid in processes)) - namespaces_of(os.getpid())

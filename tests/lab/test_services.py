@@ -275,7 +275,7 @@ def http(address, path):
     with socket.create_connection((address, 80), 0.1) as s:
         s.settimeout(0.1)
         s.sendall(f"GET {path} HTTP/1.0\\r\\n\\r\\n".encode())
-        return s.recv(100).split()[1].decode()
+        return (s.recv(100).split() + [b"", b"closed"])[1].decode()
 def names():
     name = b"".join(bytes([len(p)]) + p for p in (b"vm01", b"cs2cloud", b"internal")) + b"\\0"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from csworkbench.lab.management import Management
 
 RULE_CONFLICT = 537
-_CONFLICT_CODE = 4395
+_CONFLICT_CODE = 4360
 _OFF = frozenset({"Stopped", "Stopping"})
 _PACKAGE = "org.apache.cloudstack.api.command.user"
 
