@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from csworkbench.lab import wire
-from csworkbench.lab.calls_vrrp import FOLLOWING
+from csworkbench.lab.calls_vrrp import FOLLOWING, PRIMARY_WORD
 from csworkbench.lab.fabric import Daemon, Fabric
 from csworkbench.lab.hosts import Host, LabError, Running
 from csworkbench.lab.keepalived import (
@@ -32,7 +32,7 @@ from csworkbench.lab.keepalived import (
 )
 
 _log = logging.getLogger(__name__)
-_PRIMARY_FILE, _DOWN_FILE = f"{DIRECTORY}/primary.ip", f"{DIRECTORY}/down.ip"
+_ROUTES_FILE = f"{DIRECTORY}/routes"
 _KEEPALIVED = ("keepalived", "-n", "-l", "-D", "-P", "-f", KEEPALIVED_FILE)
 _PID_FILES = ("-p", f"{DIRECTORY}/keepalived.pid", "-r", f"{DIRECTORY}/vrrp.pid")
 _CONNTRACKD = ("conntrackd", "-C", CONNTRACKD_FILE)
@@ -50,7 +50,7 @@ class State(StrEnum):
     FAULT = "FAULT"
 
 
-_STATES = {"MASTER": State.PRIMARY, "BACKUP": State.BACKUP, "FAULT": State.FAULT}
+_STATES = {PRIMARY_WORD: State.PRIMARY, "BACKUP": State.BACKUP, "FAULT": State.FAULT}
 """By keepalived's word."""
 
 
@@ -129,15 +129,11 @@ class Redundancy:
         """Start as BACKUP, which takes the public links down. Guest devices must be up with their own addresses."""
         half = self._half
         await self._host.run("mkdir", "-p", DIRECTORY)
-        downs = "".join(f"link set {device} down\n" for device in half.public_devices)
-        ups = "".join(f"link set {device} up\n" for device in half.public_devices)
-        routes = "".join(f"route replace {route}\n" for route in half.routes)
         await self._host.write(
             {
                 KEEPALIVED_FILE: keepalived_conf(half.vrrp),
                 CONNTRACKD_FILE: conntrackd_conf(half.vrrp.device, half.address, half.ignored),
-                _PRIMARY_FILE: ups + routes,
-                _DOWN_FILE: downs,
+                _ROUTES_FILE: "".join(f"route replace {route}\n" for route in half.routes),
             }
         )
         lines = await self._follow()
@@ -166,27 +162,40 @@ class Redundancy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for running in (self._conntrackd.running if self._conntrackd else None, self._follower):
             if running is not None:
-                await running.kill()
+                await running.kill(group=False)  # a call of the agent has no group of its own
                 await running.exited
         await self._become(State.UNKNOWN)
 
     async def reconfigure(self, addresses: Sequence[VirtualAddress]) -> None:
-        """Other virtual addresses, e.g. another tier: keepalived is reloaded, which a primary survives as primary."""
+        """Other virtual addresses, e.g. another tier: keepalived is reloaded, which a primary survives as primary.
+
+        Both routers need it within 3 advertisements: a backup drops those that list other addresses than its own.
+        """
         if self._keepalived is None:
             raise LabError(f"{self._host.name}: keepalived does not run")
         self._half = replace(self._half, vrrp=replace(self._half.vrrp, addresses=addresses))
         await self._host.write({KEEPALIVED_FILE: keepalived_conf(self._half.vrrp)})
         await self._fabric.signalled(self._host, self._keepalived, signal.SIGHUP, _KEEPALIVED_RELOADED)
 
+    async def synchronise(self) -> None:
+        """Ask the other router for all its sessions. CloudStack does not: there a backup that joins learns of new ones.
+
+        Returns when it is asked; the answer arrives in the background.
+        """
+        await self._host.run(*_CONNTRACKD, "-n")
+
+    async def synchronised(self) -> int:
+        """How many sessions of the other router would be taken over now."""
+        return len((await self._host.run(*_CONNTRACKD, "-e")).output.splitlines())
+
     async def _follow(self) -> asyncio.StreamReader:
         """Start the program that acts on transitions; returns its reports once it reads the FIFO."""
         synchronise = [[*_CONNTRACKD, option] for option in ("-c", "-f", "-R", "-B")] if self._half.sessions else []
         statistics = [[*_CONNTRACKD, "-s"]] if self._half.sessions else []
-        down = ["ip", "-force", "-batch", _DOWN_FILE]
         commands = {
-            "MASTER": [["ip", "-force", "-batch", _PRIMARY_FILE], *synchronise],
-            "BACKUP": [down],
-            "FAULT": [down, *statistics],
+            PRIMARY_WORD: [["ip", "-force", "-batch", _ROUTES_FILE], *synchronise],
+            "BACKUP": [],
+            "FAULT": statistics,
         }
         reader, writer = os.pipe2(os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -199,6 +208,7 @@ class Redundancy:
                 "follow_vrrp",
                 [null, writer, writer],
                 fifo=NOTIFY_FIFO,
+                devices=list(self._half.public_devices),
                 commands=commands,
                 environment=dict(self._host.environment),
             )
@@ -231,7 +241,7 @@ class Redundancy:
             for error in report["failed"]:
                 _log.warning("%s: %s", self._host.name, error)
             state = _STATES[report["state"]]
-            self.transitions.append(Transition(state, report["first_ms"], report["all_ms"]))
+            self.transitions.append(Transition(state, report["links_ms"], report["all_ms"]))
             self._due.put_nowait(state)
             await self._become(state)
         await self._become(State.UNKNOWN)

@@ -26,5 +26,5 @@ async def _drop(fabric: Fabric, table: str, matches: Sequence[str]) -> None:
     if matches:
         lines.append(f"add table bridge {table}")
         lines.append(f"add chain bridge {table} forward {{ type filter hook forward priority filter; }}")
-        lines += [f"add rule bridge {table} forward {match} drop" for match in matches]
+        lines += [f"add rule bridge {table} forward {match} counter drop" for match in matches]
     await fabric.namespaces.fab.run("nft", "-f", "-", text="\n".join(lines) + "\n")

@@ -7,6 +7,7 @@ Also a program (`python -m tests.lab.redundant_pair`) that kills the primary and
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import itertools
 import json
 import os
@@ -31,6 +32,7 @@ GATEWAY = plan.GUEST_GATEWAY
 TENANT, FORWARDED = "10.1.1.101", "198.51.100.11"
 PUBLIC_MAC = "1e:00:3c:00:00:01"
 PUSH_PORT = 7000
+_PR_SET_CHILD_SUBREAPER = 36
 _PUSH_INTERVAL_S = 0.05
 LIMIT_S = 30.0
 _SYSCTLS = {
@@ -58,16 +60,18 @@ COMMIT
 COMMIT
 """
 _PUSHER = f"""\
-import socket, time
+import socket, sys, threading, time
+
+def push(client):
+    while True:
+        client.send(b".")
+        time.sleep({_PUSH_INTERVAL_S})
+
 listener = socket.create_server(("", {PUSH_PORT}))
+print("listening", file=sys.stderr)
 while True:
     client, _ = listener.accept()
-    try:
-        while True:
-            client.send(b".")
-            time.sleep({_PUSH_INTERVAL_S})
-    except OSError:
-        client.close()
+    threading.Thread(target=push, args=[client], daemon=True).start()
 """
 
 
@@ -157,8 +161,9 @@ class Session:
 class Miniature:
     """The hosts; `primary` and `backup` are whoever is it now."""
 
-    def __init__(self, fabric: Fabric, tenant_host: Host, routers: list[Router]) -> None:
+    def __init__(self, fabric: Fabric, tenant_host: Host, routers: list[Router], advert_interval_s: float) -> None:
         self.fabric, self.tenant, self.routers = fabric, tenant_host, routers
+        self._advert_interval_s = advert_interval_s
 
     @property
     def outside(self) -> Host:
@@ -184,6 +189,17 @@ class Miniature:
         """As a destroyed domain: cables and processes at once."""
         await self.fabric.remove(router.host, router.ports)
 
+    async def replace_backup(self) -> Router:
+        """Power the backup off and let a new router join, which becomes backup."""
+        old = self.in_state(State.BACKUP)
+        await old.redundancy.stop(graceful=False)
+        await self.power_off(old)
+        self.routers.remove(old)
+        new = await _router(self.fabric, 3, self._advert_interval_s, sessions=True)
+        self.routers.append(new)
+        await new.redundancy.start()
+        return new
+
     async def owners(self) -> set[str]:
         """Guest MACs that answer for the gateway when the tenant asks everybody."""
         done = await self.tenant.run(
@@ -196,6 +212,7 @@ class Miniature:
 async def miniature(*, advert_interval_s: float = 1.0, sessions: bool = True) -> AsyncIterator[Miniature]:
     """Both routers run and one is primary."""
     async with AsyncExitStack() as stack:
+        stack.callback(_adopt_orphans_no_longer)
         namespaces = await Namespaces.start(root=os.geteuid() == 0)
         stack.push_async_callback(namespaces.stop)
         fabric = Fabric(namespaces)
@@ -206,16 +223,20 @@ async def miniature(*, advert_interval_s: float = 1.0, sessions: bool = True) ->
             host,
             f"addr add {TENANT}/24 dev eth0\nlink set lo up\nlink set eth0 up\nroute add default via {GATEWAY}",
         )
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        stack.callback(os.close, null)
-        await host.spawn(["python3", "-c", _PUSHER], [null, null, null])
+        await fabric.daemon(host, ["python3", "-c", _PUSHER], "listening")
         routers = [await _router(fabric, number, advert_interval_s, sessions) for number in (1, 2)]
-        small = Miniature(fabric, host, routers)
+        small = Miniature(fabric, host, routers, advert_interval_s)
         for router in routers:
             await router.redundancy.start()
-            stack.push_async_callback(router.redundancy.stop, graceful=False)
         await small.settled()
         yield small
+        for router in small.routers:
+            await router.redundancy.stop(graceful=False)
+
+
+def _adopt_orphans_no_longer() -> None:
+    """What `Namespaces.start` made of this process; other tests leave their orphans to init."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 async def _router(fabric: Fabric, number: int, advert_interval_s: float, sessions: bool) -> Router:
