@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # What the test cloud is made of, and what the benchmarks compare with.
-PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base haproxy keepalived conntrackd busybox-static openssh-server openssh-client procps util-linux \
+PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base haproxy keepalived conntrackd busybox-static openssh-server openssh-client openssl procps util-linux \
 	iputils-ping iputils-arping fping
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 

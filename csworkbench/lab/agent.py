@@ -43,6 +43,7 @@ class Agent:
             "call": self._call,
             "kill": self._kill,
             "connect": self._connect,
+            "listen": self._listen,
             "write": self._write,
             "open": self._open,
             "watch": lambda message, _: self._told(message["pid"]),
@@ -173,6 +174,10 @@ class Agent:
         self._pending[opened] = (message["id"], time.monotonic() + message["timeout"])
         self._selector.register(opened, selectors.EVENT_WRITE)
         return None
+
+    def _listen(self, message: wire.Message, _descriptors: list[int]) -> None:
+        with socket.create_server((message["host"], message["port"]), backlog=128) as opened:
+            self._send({"id": message["id"]}, [opened.fileno()])
 
     def _finish_connect(self, opened: socket.socket) -> None:
         code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

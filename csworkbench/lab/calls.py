@@ -6,22 +6,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from csworkbench.lab.calls_arp import announce
+from csworkbench.lab.calls_diagnostics import collect
 from csworkbench.lab.calls_http import metadata, passwords, website
 from csworkbench.lab.calls_mounts import protect, unprotect
 from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
+from csworkbench.lab.calls_systemvm import console_proxy, file_server, storage_agent
 from csworkbench.lab.calls_vrrp import follow_vrrp
 from csworkbench.lab.calls_witness import witness
 
 CALLS: dict[str, Callable[..., str]] = {
     "announce": announce,
+    "collect": collect,
+    "console_proxy": console_proxy,
     "cut": cut,
     "cut_ports": cut_ports,
+    "file_server": file_server,
     "flush_conntrack": flush_conntrack,
     "follow_vrrp": follow_vrrp,
     "metadata": metadata,
     "passwords": passwords,
     "protect": protect,
     "unprotect": unprotect,
+    "storage_agent": storage_agent,
     "website": website,
     "witness": witness,
 }

@@ -17,6 +17,7 @@ _PROGRAMS = {
     "nft": "nftables",
     "dnsmasq": "dnsmasq-base",
     "haproxy": "haproxy",
+    "openssl": "openssl",
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",

@@ -25,6 +25,7 @@ from csworkbench.lab.records import Router, Served
 from csworkbench.lab.role_watch import RoleWatch
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.state import StateDirectory
+from csworkbench.lab.systemvm_manager import SystemVms, restart_services
 from csworkbench.lab.tenants import Tenants
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr import Surroundings
@@ -107,6 +108,7 @@ class Cloud:
         )
         management.use_faults(faults)
         tenants = management.tenants = Tenants(fabric, layout.networks, state, lambda: next(numbers))
+        system_vms = management.system_vms = SystemVms(settings, around, log, restart_services)
         cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
         bridges = [network.bridge for network in layout.networks]
@@ -117,6 +119,7 @@ class Cloud:
             network.public_key = next(iter(keys.values())).authorized.strip()
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(system_vms.bring_up(lambda: next(numbers)))
                 for served in management.served:
                     tasks.create_task(orchestrator.implement(served))  # without waits: nobody measures a first start
                 for vm in layout.vms:
@@ -181,6 +184,8 @@ class Cloud:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         await self.management.jobs.close()
+        if self.management.system_vms is not None:
+            await self.management.system_vms.close()
 
 
 def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: object) -> dict[str, Any]:

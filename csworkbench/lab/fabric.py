@@ -180,10 +180,10 @@ class Fabric:
             last = daemon.log[-1] if daemon.log else "no message"
             raise LabError(f"{host.name}: a daemon does not take its new configuration: {last}") from error
 
-    async def service(self, host: Host, function: str, **arguments: object) -> Daemon:
-        """Start one of our own small servers there and wait until it listens; raises LabError."""
+    async def service(self, host: Host, function: str, ready: str = LISTENING, **arguments: object) -> Daemon:
+        """Start one of our own small servers there and wait until it listens, or writes `ready`; raises LabError."""
         return await self._started(
-            host, function, LISTENING, lambda descriptors: host.serve(function, descriptors, **arguments)
+            host, function, ready, lambda descriptors: host.serve(function, descriptors, **arguments)
         )
 
     async def _started(

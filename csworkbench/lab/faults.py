@@ -24,7 +24,7 @@ KNOWN = (
         "router",
         "routers announce public addresses as CloudStack's `arping -A -U -s ADDRESS GATEWAY` does",
     ),
-    Fault("no-capacity", "router", "the hypervisor has no room for another router"),
+    Fault("no-capacity", "router", "the hypervisor has no room for another router or system VM"),
     Fault("restart-fails", "router", "a new router never gets its configuration; the job fails"),
     Fault(
         "live-patch-no-change",

@@ -212,6 +212,11 @@ class Host:
         _, descriptors = await self.channel.request({"op": "open", "path": path, "flags": flags})
         return descriptors[0]
 
+    async def listen(self, host: str, port: int) -> socket.socket:
+        """A TCP socket that listens inside the host; raises LabError (in use, no such address)."""
+        _, descriptors = await self.channel.request({"op": "listen", "host": host, "port": port})
+        return socket.socket(fileno=descriptors[0])
+
     async def write(self, files: Mapping[str, str]) -> None:
         """Write small files inside the host; what is not text comes with surrogate escapes."""
         await self.channel.request({"op": "write", "files": dict(files)})

@@ -21,6 +21,8 @@ from csworkbench.lab.profiles import Profile
 from csworkbench.lab.records import Network, PublicIp, Router, Served, Vm, Vpc
 from csworkbench.lab.sessions import Accounts, RateLimit, Sessions, current
 from csworkbench.lab.settings import Settings
+from csworkbench.lab.systemvm import SystemVm
+from csworkbench.lab.systemvm_manager import SystemVms
 from csworkbench.lab.tenants import Tenants
 
 
@@ -93,6 +95,8 @@ class Management:
     """It answers, but takes no new jobs."""
     tenants: Tenants | None = None
     """The tenants' machines; None in tests of the API alone."""
+    system_vms: SystemVms | None = None
+    """The zone's; None in tests of the API alone."""
     away: bool = False
     """Its process is down: connections are closed without an answer."""
     accounts: Accounts = field(init=False)
@@ -153,6 +157,11 @@ class Management:
         """Every tenant VM."""
         return [vm for network in self.networks for vm in network.vms]
 
+    @property
+    def system_vm_rows(self) -> list[SystemVm]:
+        """Every system VM that is not expunged."""
+        return [] if self.system_vms is None else self.system_vms.rows
+
     def knows(self, entity: str, identity: str) -> bool:
         """Whether a row of that kind has that id."""
         finder = self._finders().get(entity)
@@ -204,6 +213,8 @@ class Management:
         return {
             "network": ids(lambda: self.networks),
             "vpc": ids(lambda: self.vpcs),
+            "systemvm": ids(lambda: self.system_vm_rows),
+            "anysystemvm": ids(lambda: [*self.system_vm_rows, *self.routers]),
             "router": ids(lambda: (router for router in self.routers if router.role == "VIRTUAL_ROUTER")),
             "ilbvm": ids(lambda: (router for router in self.routers if router.role == "INTERNAL_LB_VM")),
             "vm": ids(lambda: self.vms),
@@ -217,7 +228,7 @@ class Management:
             "zone": lambda: {fixed.zone, fixed.second_zone},
             "pod": lambda: {fixed.pod},
             "cluster": lambda: {fixed.cluster},
-            "host": lambda: {fixed.host},
+            "host": lambda: {fixed.host, *(vm.host_id for vm in self.system_vm_rows)},
             "server": lambda: {fixed.server},
             "domain": lambda: self.accounts.ids()["domain"],
             "account": lambda: self.accounts.ids()["account"],

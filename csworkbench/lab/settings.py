@@ -32,6 +32,18 @@ class Setting:
 
 
 _HEALTH: Version = (4, 14)
+_COMMANDS = "iptables,ipaddr,iprule,iproute"
+_ROUTER_FILES = (
+    f"{_COMMANDS},/etc/cloudstack-release,/etc/dnsmasq.conf,/etc/dhcphosts.txt,/etc/dhcpopts.txt,"
+    "/etc/dnsmasq.d/cloud.conf,/etc/dnsmasq-resolv.conf,/var/lib/misc/dnsmasq.leases,/var/log/dnsmasq.log,/etc/hosts,"
+    "/etc/resolv.conf,/etc/haproxy/haproxy.cfg,/var/log/haproxy.log,/etc/ipsec.d/l2tp.conf,/var/log/cloud.log,"
+    "/var/log/routerServiceMonitor.log,/var/log/daemon.log"
+)
+_SYSTEM_VM_FILES = (
+    f"{_COMMANDS},/etc/cloudstack-release,/usr/local/cloud/systemvm/conf/agent.properties,"
+    "/usr/local/cloud/systemvm/conf/consoleproxy.properties,/var/log/cloud.log,/var/log/patchsystemvm.log,"
+    "/var/log/daemon.log"
+)
 CATALOGUE = {
     setting.name: setting
     for setting in (
@@ -42,7 +54,15 @@ CATALOGUE = {
         Setting("api.throttling.enabled", "false", dynamic=False, description="Enable/Disable Api rate limit"),
         Setting("api.throttling.interval", "1", dynamic=False, description="Time interval (in seconds) to reset count"),
         Setting("api.throttling.max", "25", dynamic=False, description="Max allowed number of APIs within interval"),
+        Setting(
+            "consoleproxy.capacityscan.interval",
+            "30000",
+            dynamic=False,
+            description="The time interval(in millisecond)",
+        ),
         Setting("default.page.size", "500", dynamic=False, description="Default page size for API list* commands"),
+        Setting("diagnostics.data.router.defaults", _ROUTER_FILES, since=(4, 14)),
+        Setting("diagnostics.data.systemvm.defaults", _SYSTEM_VM_FILES, since=(4, 14)),
         Setting("enforce.post.requests.and.timestamps", "false", dynamic=False, since=(4, 21)),
         Setting("event.purge.delay", "15", dynamic=False),
         Setting("integration.api.port", "0", dynamic=False),
@@ -67,6 +87,9 @@ CATALOGUE = {
         Setting("router.redundant.vrrp.interval", "1"),
         Setting(_ROUTER_TEMPLATE, "", scope="zone"),
         Setting("router.version.check", "true", dynamic=False, description="If true, router minimum required version"),
+        Setting(
+            "secstorage.capacityscan.interval", "30000", dynamic=False, description="The time interval(in millisecond)"
+        ),
     )
 }
 

@@ -20,6 +20,12 @@ ROUTER_STOP_S = 1.0
 ROUTER_SHUTDOWN_S = 6.0
 """An unforced stop: the guest ends its services and powers itself off, and the host looks again once a second."""
 
+SYSTEM_VM_BOOT_S = 45.0
+"""From the start of a system VM's domain to the moment it serves: the same boot, then a Java agent that starts."""
+
+FIRST_SCAN_S = 60.0
+"""From the start of the management server to the first scan for missing system VMs."""
+
 ADDRESSES_S = 0.7
 FIREWALL_S = 1.0
 FORWARDING_S = 1.4

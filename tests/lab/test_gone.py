@@ -67,9 +67,8 @@ def test_sigkill_leaves_nothing(tmp_path: Path, victim: Callable[[RunningCloud],
     with running_cloud(tmp_path / "lab", *FEW) as cloud:
         processes, namespaces = trace(cloud)
         assert len(processes) > 10
-        assert (
-            len([space for space in namespaces if space.startswith("net:")]) == 7
-        )  # fab, gateway, outside, VR, tenants
+        networks = [space for space in namespaces if space.startswith("net:")]
+        assert len(networks) == 9  # fab, gateway, outside, VR, two system VMs, tenants
         os.kill(victim(cloud), signal.SIGKILL)
         assert_gone(processes, namespaces, cloud.process.pid)
         cloud.process.wait(timeout=LIMIT_S)

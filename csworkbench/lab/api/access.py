@@ -51,6 +51,10 @@ _ADMIN_ONLY = frozenset(
         "patchSystemVm",
         *("listUsers", "listDomains", "getUser", "updateResourceLimit", "deleteCounter"),
         *("disableUser", "enableUser", "disableAccount", "enableAccount"),
+        "startSystemVm",
+        "stopSystemVm",
+        "rebootSystemVm",
+        "destroySystemVm",
     }
 )
 """Admin commands that a role of type User does not have."""

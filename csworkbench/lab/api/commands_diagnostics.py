@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking into a router: health checks, and ping, arping and traceroute run inside it."""
+"""Looking into a router: health checks; and ping, arping and traceroute run inside it or a system VM."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from csworkbench.lab.api.commands_routers import health_rows
 from csworkbench.lab.api.errors import INTERNAL, PARAMETER, ApiError
 from csworkbench.lab.api.registry import Arguments, Param, command
+from csworkbench.lab.api.targets import EVENT, Target, target
 from csworkbench.lab.events import EventFamily
 from csworkbench.lab.hosts import SYSTEM_PATH, LabError
-from csworkbench.lab.records import Router
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -63,7 +63,7 @@ async def get_router_health_check_results(server: Management, arguments: Argumen
 @command(
     "runDiagnostics",
     "Execute network-utility command (ping/arping/tracert) on system VMs remotely",
-    Param("targetid", "uuid", required=True, entity="router"),
+    Param("targetid", "uuid", required=True, entity="anysystemvm"),
     Param("ipaddress", required=True),
     Param("type", required=True),
     Param("params"),
@@ -71,29 +71,28 @@ async def get_router_health_check_results(server: Management, arguments: Argumen
     since=(4, 12),
 )
 async def run_diagnostics(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """A job that runs the tool in the router. Its Scheduled event is of another type than the later ones."""
-    router = server.router(arguments["targetid"])
-    resource = (router.id, "DomainRouter", router.name)
-    family = server.begin("ROUTER.DIAGNOSTICS", f"Executing diagnostics on system vm: {router.id}", resource)
+    """A job that runs the tool in the VM. Its Scheduled event is of another type than the later ones."""
+    aim = target(server, arguments["targetid"])
+    family = server.begin(aim.scheduled, f"Executing diagnostics on system vm: {aim.vm.id}", aim.resource)
 
     async def work() -> dict[str, Any]:
-        return await _diagnose(server, router, arguments, family)
+        return await _diagnose(server, aim, arguments, family)
 
     java = "org.apache.cloudstack.api.command.admin.diagnostics.RunDiagnosticsCmd"
-    return {"jobid": server.jobs.submit(java, ("DomainRouter", router.id), work).id}
+    return {"jobid": server.jobs.submit(java, (aim.resource[1], aim.vm.id), work).id}
 
 
-async def _diagnose(server: Management, router: Router, arguments: Arguments, family: EventFamily) -> dict[str, Any]:
-    kind = "SYSTEM.VM.DIAGNOSTICS"
+async def _diagnose(server: Management, aim: Target, arguments: Arguments, family: EventFamily) -> dict[str, Any]:
+    kind = EVENT
     family.add(kind, "Started", "running diagnostics on system vm")
     try:
         argv = _argv(server, arguments)
-        if router.state != "Running":
-            raise ApiError(PARAMETER, f"Unable to execute diagnostics: {router.name} is not running on a host")
+        if not aim.running:
+            raise ApiError(PARAMETER, f"Unable to execute diagnostics: {aim.vm.name} is not running on a host")
     except ApiError:
         family.add(kind, "Completed", "Error while running diagnostics on system vm", level="ERROR")
         raise
-    output, errors, status = await _run(server, router, argv)
+    output, errors, status = await _run(server, aim, argv)
     family.add(kind, "Completed", "Successfully completed running diagnostics on system vm")
     return {"diagnostics": {"stdout": output, "stderr": errors, "exitcode": str(status)}}
 
@@ -127,11 +126,11 @@ def _is_address(text: str) -> bool:
     return True
 
 
-async def _run(server: Management, router: Router, argv: list[str]) -> tuple[str, str, int]:
+async def _run(server: Management, aim: Target, argv: list[str]) -> tuple[str, str, int]:
     """Standard output, standard error, exit status; -1 when it could not run or did not end."""
     try:
         async with asyncio.timeout(_LIMIT_S):
-            done = await server.orchestrator.machine(router).host.run(*argv, check=False)
+            done = await aim.host().run(*argv, check=False)
     except TimeoutError:
         return "", f"{argv[0]} did not end within {_LIMIT_S:.0f} s", _NOT_FOUND
     except LabError as error:

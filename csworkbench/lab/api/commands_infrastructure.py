@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
 from csworkbench.lab.api import access, fields, offerings
+from csworkbench.lab.api.commands_systemvms import host_row
 from csworkbench.lab.api.errors import INTERNAL, ApiError
 from csworkbench.lab.api.listing import Row, has_keyword, matches, reply, row, stamp
 from csworkbench.lab.api.registry import Arguments, Command, Param, command, uuid_filter
@@ -131,7 +132,7 @@ async def list_zones(server: Management, arguments: Arguments) -> dict[str, Any]
     Param("clusterid", "uuid", entity="cluster"),
 )
 async def list_hosts(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The one hypervisor: the namespace that holds the bridges."""
+    """The one hypervisor, which is the namespace that holds the bridges, and the system VMs whose agents it knows."""
     fixed = server.fixtures
     item = row(
         id=fixed.host,
@@ -151,7 +152,8 @@ async def list_hosts(server: Management, arguments: Arguments) -> dict[str, Any]
         managementserverid=server.fixtures.server if server.profile.has(4, 21) else None,
     )
     names = ("id", "name", "type", "state", "resourcestate", "hypervisor", "zoneid", "podid", "clusterid")
-    return reply("host", _shown([item], arguments, names), arguments)
+    items = [item, *(host_row(server, vm) for vm in server.system_vm_rows if vm.agent_state is not None)]
+    return reply("host", _shown(items, arguments, names), arguments)
 
 
 @command(

@@ -197,16 +197,3 @@ async def list_internal_lb_vms(server: Management, arguments: Arguments) -> dict
     names = ("id", "name", "state", "zoneid", "podid", "hostid")
     shown = [item for item in items if matches(item, arguments, names) and has_keyword(item, arguments)]
     return reply("internalloadbalancervm", shown, arguments)
-
-
-@command(
-    "listSystemVms",
-    "List system virtual machines.",
-    uuid_filter("systemvm"),
-    Param("name"),
-    Param("systemvmtype"),
-    *_PLACES,
-)
-async def list_system_vms(_server: Management, arguments: Arguments) -> dict[str, Any]:
-    """This cloud has none yet."""
-    return reply("systemvm", [], arguments)

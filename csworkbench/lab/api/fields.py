@@ -37,8 +37,8 @@ _OBJECTS = {
         lastboottime:date serviceip pendingjobscount:long@4.21",
     "zone": "id name dns1 internaldns1 guestcidraddress networktype securitygroupsenabled:boolean allocationstate \
         dhcpprovider localstorageenabled:boolean type@4.18",
-    "host": "id name state type ipaddress zoneid zonename podid podname clusterid clustername hypervisor version \
-        resourcestate managementserverid",
+    "host": "id name state disconnected:date type ipaddress zoneid zonename podid podname clusterid clustername \
+        hypervisor version resourcestate managementserverid",
     "serviceoffering": "id name cpunumber:integer cpuspeed:integer memory:integer issystem:boolean systemvmtype",
     "networkoffering": "id name displaytext state guestiptype traffictype forvpc:boolean conservemode:boolean \
         ispersistent:boolean egressdefaultpolicy:boolean availability service:list",
@@ -56,8 +56,10 @@ _OBJECTS = {
         supportsregionLevelvpc:boolean service:list",
     "router": _ROUTER,
     "internalloadbalancervm": _ROUTER,
-    "systemvm": "id name systemvmtype state agentstate@4.13.1 version@4.13.1 hostid hostname privateip linklocalip \
-        publicip templateid templatename zoneid zonename podid created:date",
+    "systemvm": "id systemvmtype zoneid zonename dns1 gateway name podid podname@4.13 hostid hostname hypervisor \
+        privateip privatemacaddress privatenetmask linklocalip linklocalmacaddress linklocalnetmask publicip \
+        publicmacaddress publicnetmask templateid templatename@4.16 created:date state agentstate@4.13.1 \
+        disconnected:date@4.13.1 version@4.13.1 activeviewersessions:integer jobid jobstatus:integer",
     "virtualmachine": f"id name displayname instancename {_OWNER} created:date state haenable:boolean zoneid zonename \
         hostid hostname templateid templatename serviceofferingid serviceofferingname cpunumber:integer \
         memory:integer hypervisor publicip publicipid nic:set servicestate password keypairs jobid jobstatus:integer",
@@ -88,6 +90,7 @@ _OBJECTS = {
     "asyncjobs": _JOB,
     "routerhealthchecks": "routerid healthchecks:list",
     "diagnostics": "stdout stderr exitcode",
+    "diagnosticsdata": "url",
     "login": "username userid domainid timeout:integer account firstname lastname type timezone timezoneoffset \
         registered sessionkey is2faenabled@4.18 is2faverified@4.18 providerfor2fa@4.18 issuerfor2fa@4.18 \
         managementserverid@4.21",
@@ -120,6 +123,10 @@ _OBJECT_OF = {
     "upgradeRouterTemplate": "jobid",
     "listInternalLoadBalancerVMs": "internalloadbalancervm",
     "listSystemVms": "systemvm",
+    "startSystemVm": "systemvm",
+    "stopSystemVm": "systemvm",
+    "rebootSystemVm": "systemvm",
+    "destroySystemVm": "systemvm",
     "listVirtualMachines": "virtualmachine",
     "deployVirtualMachine": "virtualmachine",
     "destroyVirtualMachine": "virtualmachine",
@@ -156,6 +163,7 @@ _OBJECT_OF = {
     "queryAsyncJobResult": "asyncjobs",
     "getRouterHealthCheckResults": "routerhealthchecks",
     "runDiagnostics": "diagnostics",
+    "getDiagnosticsData": "diagnosticsdata",
     "login": "login",
     "logout": "logout",
     "setupUserTwoFactorAuthentication": "setup2fa",
