@@ -149,11 +149,12 @@ def _show(message: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _summary(info: dict[str, Any]) -> None:
+    vpc = f" of VPC {info['vpc']}" if "vpc" in info else ""
     click.echo(
         f"CloudStack {info['profile']} test cloud, {info['topology']}, {info['vms']} tenants, scale {info['scale']}: "
         f"up in {info['started_s']:.2f} s\n"
         f"  API       {info['endpoint']}\n"
-        f"  network   {info['network']}, egress target {info['egress_target']}\n"
+        f"  network   {info['network']}{vpc}, egress target {info['egress_target']}\n"
         f'  try       eval "$(csworkbench lab env)"   csworkbench lab exec vm01 -- ping -c 3 {info["egress_target"]}\n'
         f"  end it    csworkbench lab down"
     )

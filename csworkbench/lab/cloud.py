@@ -112,7 +112,8 @@ class Cloud:
         cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
         bridges = [network.bridge for network in layout.networks]
-        keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges))
+        gateways = {network.gateway for network in layout.networks}
+        keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges, gateways))
         for served in management.served:
             served.zone_id = fixtures.zone
         for network in layout.networks:
@@ -176,7 +177,7 @@ class Cloud:
         """Switch a fault and do at once what it means for what runs. Raises LabError."""
         self.faults.change(name, on=on)
         if name == "ssh-off":
-            await self._tenants.serve_ssh(self.management.network.vms[-1], on=not on)
+            await self._tenants.serve_ssh(self.management.vms[-1], on=not on)
 
     async def close(self) -> None:
         """End the jobs and what runs by itself; the namespaces are left to whoever started them."""
@@ -203,6 +204,7 @@ def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: obje
         "secret": cloud.management.secret,
         "accounts": cloud.management.accounts.listing(),
         "network": cloud.management.network.name,
+        **({"vpc": cloud.management.vpcs[0].name} if cloud.management.vpcs else {}),
         "egress_target": plan.OUTSIDE_HOST,
         "connect_socket": str(state.connect_socket),
         "ssh": {"user": "ops", "key": str(state.user_key), "known_hosts": str(state.known_hosts)},

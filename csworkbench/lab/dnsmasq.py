@@ -28,6 +28,7 @@ bind-interfaces
 no-resolv
 no-hosts
 no-ping
+localise-queries
 addn-hosts={directory}/hosts
 domain={domain}
 local=/{domain}/

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from csworkbench.lab import control, plan, tenant
@@ -34,19 +34,22 @@ table ip {TABLE} {{
 """
 """An outage is one element in the set: no connection tracking, no rule change, one transaction."""
 
-SWITCH_RULES = f"""\
+
+def switch_rules(gateways: Collection[str]) -> str:
+    """The same for services of the routers, at the switch between them and their guests: it outlives any router."""
+    addresses = f"{{ {', '.join(sorted(gateways))} }}"
+    return f"""\
 table bridge {TABLE} {{
   set {PORT_SET} {{ type inet_service; }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
-    ip daddr {plan.GUEST_GATEWAY} udp dport @{PORT_SET} drop
-    ip daddr {plan.GUEST_GATEWAY} tcp dport @{PORT_SET} drop
-    ip saddr {plan.GUEST_GATEWAY} udp sport @{PORT_SET} drop
-    ip saddr {plan.GUEST_GATEWAY} tcp sport @{PORT_SET} drop
+    ip daddr {addresses} udp dport @{PORT_SET} drop
+    ip daddr {addresses} tcp dport @{PORT_SET} drop
+    ip saddr {addresses} udp sport @{PORT_SET} drop
+    ip saddr {addresses} tcp sport @{PORT_SET} drop
   }}
 }}
 """
-"""The same for a service of the router, at the switch between the router and its guests: it outlives any router."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ class Fabric:
         self._ports = 0
         self._clock = 0
 
-    async def build(self, guest_bridges: Sequence[str]) -> None:
-        """The switches, the provider's router and the outside host."""
+    async def build(self, guest_bridges: Sequence[str], gateways: Collection[str]) -> None:
+        """The switches, the provider's router and the outside host. `gateways`: those of the guest networks."""
         gateway_spec = tenant.host_spec("gateway", 0, nameserver=None)  # its stamps are the host's
         gateway_spec["sysctls"] |= {
             "net/ipv4/ip_forward": "1",
@@ -119,7 +122,7 @@ class Fabric:
                 f"link set lo up\nlink set eth0 up\nroute add default via {plan.OUTSIDE_GATEWAY}",
             ),
             gateway.run("nft", "-f", "-", text=GATEWAY_RULES),
-            self.namespaces.fab.run("nft", "-f", "-", text=SWITCH_RULES),
+            self.namespaces.fab.run("nft", "-f", "-", text=switch_rules(gateways)),
         )
 
     async def switches(self, *names: str) -> None:

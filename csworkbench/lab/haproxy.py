@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from csworkbench.lab.records import REVOKE, BalancerRule, Served
+from csworkbench.lab.records import REVOKE, BalancerRule, InternalBalancer, Network, Router, Served
 
 _BALANCE = {"roundrobin": "roundrobin", "leastconn": "leastconn", "source": "source"}
 _HTTP_PORT = 80
@@ -13,19 +13,40 @@ _DUMMY = "listen vmops\n\tbind 0.0.0.0:9\n\toption transparent\n"
 """haproxy refuses a configuration without any listener."""
 
 
+def of(router: Router, *, serving: bool) -> str:
+    """The configuration of a router or an internal LB VM."""
+    served = router.served
+    if router.role == "INTERNAL_LB_VM" and isinstance(served, Network):
+        return internal(served, router.guests[0].address, serving=serving)
+    return configuration(served, serving=serving)
+
+
 def configuration(served: Served, *, serving: bool) -> str:
     """One listener per public address and port; the dummy alone when there is none, or before rules are applied."""
     known = [rule for network in served.networks for rule in network.balancers] if serving else []
     rules = [rule for rule in known if rule.state != REVOKE and rule.vms]
+    if not rules or served.source_nat is None:
+        return _head() + _DUMMY
+    listeners = (_listener(rule.ip.address, rule.public_port, rule) for rule in rules)
+    return _head() + _stats(served.source_nat.address) + "".join(listeners)
+
+
+def internal(tier: Network, address: str, *, serving: bool) -> str:
+    """One listener per port of that address of a tier."""
+    known = [rule for rule in tier.internal_balancers if rule.address == address] if serving else []
+    rules = [rule for rule in known if rule.state != REVOKE and rule.vms]
+    if not rules:
+        return _head() + _DUMMY
+    return _head() + "".join(_listener(address, rule.port, rule) for rule in rules)
+
+
+def _head() -> str:
     user = "\tuser haproxy\n\tgroup haproxy\n" if os.geteuid() == 0 else ""  # the only uid there is, otherwise
-    head = (
+    return (
         f"global\n\tmaxconn 4096\n\tmaxpipes 1024\n{user}\n"
         "defaults\n\tmode tcp\n\toption dontlognull\n\tretries 3\n\toption redispatch\n\toption forwardfor\n"
         "\ttimeout connect 5000\n\ttimeout client 50000\n\ttimeout server 50000\n\n"
     )
-    if not rules or served.source_nat is None:
-        return head + _DUMMY
-    return head + _stats(served.source_nat.address) + "".join(_listener(rule) for rule in rules)
 
 
 def _stats(address: str) -> str:
@@ -35,13 +56,10 @@ def _stats(address: str) -> str:
     )
 
 
-def _listener(rule: BalancerRule) -> str:
-    name = f"{rule.ip.address.replace('.', '_')}-{rule.public_port}"
+def _listener(address: str, port: int, rule: BalancerRule | InternalBalancer) -> str:
+    name = f"{address.replace('.', '_')}-{port}"
     servers = "".join(
         f"\tserver {name}_{number} {vm.address}:{rule.private_port} check\n" for number, vm in enumerate(rule.vms)
     )
-    mode = "\tmode http\n\toption httpclose\n" if rule.public_port == _HTTP_PORT else ""
-    return (
-        f"listen {name}\n\tbind {rule.ip.address}:{rule.public_port}\n"
-        f"\tbalance {_BALANCE[rule.algorithm]}\n{servers}{mode}\n"
-    )
+    mode = "\tmode http\n\toption httpclose\n" if port == _HTTP_PORT else ""
+    return f"listen {name}\n\tbind {address}:{port}\n\tbalance {_BALANCE[rule.algorithm]}\n{servers}{mode}\n"

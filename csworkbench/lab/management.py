@@ -18,7 +18,7 @@ from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.limits import Limits
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.profiles import Profile
-from csworkbench.lab.records import Network, PublicIp, Router, Served, Vm, Vpc
+from csworkbench.lab.records import AclList, Network, PublicIp, Router, Served, Vm, Vpc
 from csworkbench.lab.sessions import Accounts, RateLimit, Sessions, current
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.systemvm import SystemVm
@@ -153,6 +153,11 @@ class Management:
         return own + [ip for vpc in self.vpcs for ip in vpc.ips]
 
     @property
+    def acl_lists(self) -> list[AclList]:
+        """Every network ACL list; VPCs may share the two default ones."""
+        return list({acl.id: acl for vpc in self.vpcs for acl in vpc.acl_lists}.values())
+
+    @property
     def vms(self) -> list[Vm]:
         """Every tenant VM."""
         return [vm for network in self.networks for vm in network.vms]
@@ -223,6 +228,9 @@ class Management:
             "egress": ids(lambda: (rule for network in self.networks for rule in network.egress)),
             "forwarding": ids(lambda: (rule for network in self.networks for rule in network.forwarding)),
             "loadbalancer": ids(lambda: (rule for network in self.networks for rule in network.balancers)),
+            "internalbalancer": ids(lambda: (rule for network in self.networks for rule in network.internal_balancers)),
+            "acllist": ids(lambda: self.acl_lists),
+            "aclrule": ids(lambda: (rule for acl in self.acl_lists for rule in acl.rules)),
             "event": ids(lambda: self.log.events),
             "alert": ids(lambda: self.log.alerts),
             "zone": lambda: {fixed.zone, fixed.second_zone},

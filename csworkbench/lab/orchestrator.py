@@ -17,6 +17,7 @@ from csworkbench.lab.image import Image
 from csworkbench.lab.livepatch import LivePatch, PatchTarget, patch_routers
 from csworkbench.lab.records import Network, Router, Served, Vpc
 from csworkbench.lab.redundancy import State
+from csworkbench.lab.rules import Stage
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.vr import Surroundings, VirtualRouter, destroyed
 
@@ -67,7 +68,7 @@ class Orchestrator:
         """When each router became Running, by id (CLOCK_MONOTONIC)."""
 
     async def implement(self, served: Served) -> None:
-        """The first router or pair, for a cloud that comes up; returns when it forwards. Raises StartError."""
+        """The first routers, for a cloud that comes up; returns when they forward. Raises StartError."""
         await self._complete(served)
         halves = [self.machine(router).redundancy for router in served.routers]
         waiting = [asyncio.create_task(half.wait_for(State.PRIMARY)) for half in halves if half is not None]
@@ -129,12 +130,17 @@ class Orchestrator:
         family.add(kind, "Completed", done)
 
     async def _restart(self, served: Served, restart: Restart, family: EventFamily) -> None:
+        """With cleanup new routers: for a tier those of its VPC, so all tiers feel it (refused from 4.16.1 on)."""
         if not restart.anew:
             await self._reapply(served, live_patch=restart.live_patch)
-        elif self._settings.profile.rolling and self._settings.flag("network.rolling.restart"):
-            await self._rolling(served, family)
+            return
+        whole = _whole(served)
+        if self._settings.profile.rolling and self._settings.flag("network.rolling.restart"):
+            await self._rolling(whole, family)
         else:
-            await self._destroy_first(served, family)
+            await self._destroy_first(whole, family)
+        if whole is not served:
+            await self._program(served)
 
     async def _restart_vpc(self, vpc: Vpc, restart: Restart, family: EventFamily) -> None:
         if restart.anew:
@@ -147,7 +153,7 @@ class Orchestrator:
         await self._complete(vpc)
 
     def _lock(self, served: Served) -> asyncio.Lock:
-        return self._locks.setdefault(served.id, asyncio.Lock())
+        return self._locks.setdefault(_whole(served).id, asyncio.Lock())
 
     async def reboot_router(self, router: Router, family: EventFamily, *, forced: bool) -> None:
         """rebootRouter: stop, then start with everything programmed anew. Raises ApiError 530, 533 or 534."""
@@ -167,27 +173,27 @@ class Orchestrator:
 
     async def stop_router(self, router: Router, family: EventFamily, *, forced: bool) -> None:
         """stopRouter; a router that is off stays off. Raises ApiError 431 when it is gone."""
-        kind = "ROUTER.STOP"
+        kind, what = f"{_event_prefix(router)}.STOP", f"stopping {_called(router)}"
         async with self._lock(router.served):
             self._require_row(router)
-            family.add(kind, "Started", "stopping router Vm")
+            family.add(kind, "Started", what)
             if router.state not in _EXPENDABLE:
                 await self._stop(router, forced=forced)
-            family.add(kind, "Completed", "Successfully completed stopping router Vm")
+            family.add(kind, "Completed", f"Successfully completed {what}")
 
     async def start_router(self, router: Router, family: EventFamily) -> None:
         """startRouter with full programming; nothing happens to a running one. Raises ApiError 431, 530 or 533."""
-        kind = "ROUTER.START"
+        kind, what = f"{_event_prefix(router)}.START", f"starting {_called(router)}"
         async with self._lock(router.served):
             self._require_row(router)
-            family.add(kind, "Started", "starting router Vm")
+            family.add(kind, "Started", what)
             try:
                 if router.state != "Running":
                     await self._start(router)
             except StartError as error:
-                family.add(kind, "Completed", "Error while starting router Vm", level="ERROR")
+                family.add(kind, "Completed", f"Error while {what}", level="ERROR")
                 raise _told(error, "Failed to start router") from error
-            family.add(kind, "Completed", "Successfully completed starting router Vm")
+            family.add(kind, "Completed", f"Successfully completed {what}")
 
     async def destroy_router(self, router: Router) -> None:
         """destroyRouter: power off at once and expunge; nobody replaces it. Raises ApiError 431 when it is gone."""
@@ -220,9 +226,11 @@ class Orchestrator:
             await self._stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
             await self._expunge(router)
-        if served.redundant:
-            await self._complete(served)
-        else:
+        await self._complete(served)
+        if isinstance(served, Vpc):
+            for router in served.routers:
+                await self.machine(router).apply(Stage.STATIC_NAT)  # reconfigStaticNatForVpcVr
+        elif not served.redundant:
             await self._configure(fresh)  # implementNetworkElementsAndResources: all rules once more
 
     async def _destroy_first(self, served: Served, family: EventFamily) -> None:
@@ -242,21 +250,25 @@ class Orchestrator:
 
         For a tier these are the routers of its VPC and its own internal load balancers.
         """
-        groups = [served] if not isinstance(served, Network) or served.vpc is None else [served.vpc, served]
+        whole = _whole(served)
         if live_patch:
-            routers = [router for group in groups for router in group.routers]
+            routers = [router for group in dict.fromkeys((whole, served)) for router in group.routers]
             await patch_routers(self._live_patch, routers, self._patch_target)
-        for group in groups:
-            for router in list(group.routers):
-                if router.state == "Running":
-                    await self._configure(router)
-                else:
-                    await self._start(router)
-        await self._complete(groups[0])
+        await self._program(whole)
+        if whole is not served:
+            await self._program(served)
+
+    async def _program(self, served: Served) -> None:
+        """Its own routers get all rules again; stopped or missing ones are started."""
+        for router in [router for router in served.routers if router.state == "Running"]:
+            await self._configure(router)
+        await self._complete(served)
 
     async def _complete(self, served: Served) -> None:
-        """As many routers as there shall be: one, or two."""
-        while len(served.routers) < (2 if served.redundant else 1):
+        """As many running routers as there shall be."""
+        for router in [router for router in served.routers if router.state in _EXPENDABLE]:
+            await self._start(router)
+        while len(served.routers) < served.routers_wanted:
             await self._start_new(served)
 
     def _patch_target(self, router: Router) -> PatchTarget:
@@ -326,6 +338,20 @@ class Orchestrator:
         """It may have gone while the job waited."""
         if router not in router.served.routers:
             raise ApiError(PARAMETER, f"Unable to find router by id {router.id}.")
+
+
+def _whole(served: Served) -> Served:
+    """What a tier is part of: its VPC, whose router is its own; else the network or VPC itself."""
+    return served.served if isinstance(served, Network) else served
+
+
+def _event_prefix(router: Router) -> str:
+    return "INTERNALLBVM" if router.role == "INTERNAL_LB_VM" else "ROUTER"
+
+
+def _called(router: Router) -> str:
+    """As event descriptions call it."""
+    return "internal lb vm" if router.role == "INTERNAL_LB_VM" else "router Vm"
 
 
 async def _end_services(machine: VirtualRouter) -> None:

@@ -132,17 +132,15 @@ def open_address(network: Network, address: str, port: int, rng: random.Random) 
 
 
 def new_router(served: Served, number: int, rng: random.Random) -> Router:
-    """The row of a router to be deployed: its guest MACs are new, the public one is copied from the router before."""
+    """The row of a router to be deployed: its guest MACs are new, the public one is copied from the router before.
+
+    For a tier of a VPC it is an internal LB VM, for the first address that has none.
+    """
+    if isinstance(served, Network) and served.vpc is not None:
+        return new_internal_lb(served, number, rng)
     if served.public_mac is None:
         served.public_mac = records.mac("1e:00:3c", rng)
-    third, fourth = rng.randrange(1, 255), rng.randrange(2, 255)
-    control = Nic(
-        records.new_id(rng),
-        "Control",
-        "",
-        f"0e:00:a9:fe:{third:02x}:{fourth:02x}",
-        f"{CONTROL_PREFIX}.{third}.{fourth}",
-    )
+    control = _control_nic(rng)
     guests = [
         Nic(records.new_id(rng), "Guest", "", records.mac("02:00:11", rng), _guest_address(served, network), network)
         for network in served.networks
@@ -156,9 +154,31 @@ def new_router(served: Served, number: int, rng: random.Random) -> Router:
     return Router(served, records.new_id(rng), number, nics, redundant=served.redundant)
 
 
+def new_internal_lb(tier: Network, number: int, rng: random.Random) -> Router:
+    """The row of an internal LB VM, for the first address of the tier's internal balancers that nobody serves."""
+    held = {nic.address for router in tier.routers for nic in router.guests}
+    address = next(balancer.address for balancer in tier.internal_balancers if balancer.address not in held)
+    guest = Nic(records.new_id(rng), "Guest", "eth0", records.mac("02:00:11", rng), address, tier)
+    control = _control_nic(rng)
+    control.device = "eth1"
+    return Router(tier, records.new_id(rng), number, [guest, control], role="INTERNAL_LB_VM")
+
+
+def _control_nic(rng: random.Random) -> Nic:
+    third, fourth = rng.randrange(1, 255), rng.randrange(2, 255)
+    return Nic(
+        records.new_id(rng),
+        "Control",
+        "",
+        f"0e:00:a9:fe:{third:02x}:{fourth:02x}",
+        f"{CONTROL_PREFIX}.{third}.{fourth}",
+    )
+
+
 def _guest_address(served: Served, network: Network) -> str:
     """The gateway's, or where others may hold that one an address of its own: the lowest free one above it."""
     if not served.redundant and network.kind == "Isolated":
         return network.gateway
     taken = {nic.address for router in served.routers for nic in router.nics} | {vm.address for vm in network.vms}
+    taken |= {balancer.address for balancer in network.internal_balancers}
     return next(str(host) for host in network.cidr.hosts() if str(host) not in taken | {network.gateway})

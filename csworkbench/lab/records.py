@@ -156,6 +156,9 @@ class AclList:
     id: str
     name: str
     rules: list[AclRule] = field(default_factory=list)
+    description: str = ""
+    default: bool = False
+    """One of the two that every VPC has and nobody can change."""
 
 
 Traffic = Literal["Guest", "Control", "Public"]
@@ -243,6 +246,11 @@ class Served:
         raise NotImplementedError
 
     @property
+    def routers_wanted(self) -> int:
+        """How many routers it has when all is well: one, or a pair."""
+        return 2 if self.redundant else 1
+
+    @property
     def source_nat(self) -> PublicIp | None:
         """The address that the VMs leave with; None where there is no source NAT."""
         return next((ip for ip in self.ips if ip.source_nat), None)
@@ -277,6 +285,13 @@ class Network(Served):
     def networks(self) -> Sequence[Network]:
         """Itself."""
         return (self,)
+
+    @property
+    def routers_wanted(self) -> int:
+        """A tier has no router of its own, but an internal LB VM for each address of its internal balancers."""
+        if self.vpc is None:
+            return 2 if self.redundant else 1
+        return len({balancer.address for balancer in self.internal_balancers})
 
     @property
     def public_rules(self) -> list[ForwardingRule | BalancerRule]:

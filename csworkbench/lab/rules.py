@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum
 
+from csworkbench.lab.iptables import table as _table
 from csworkbench.lab.records import REVOKE, FirewallRule, ForwardingRule, Network, PublicIp, Vm
 
 GUEST_DEVICE, CONTROL_DEVICE, PUBLIC_DEVICE = "eth0", "eth1", "eth2"
@@ -24,6 +25,7 @@ class Stage(Enum):
     DHCP = "vm_dhcp_entry"
     METADATA = "vm_metadata"
     LOAD_BALANCER = "load_balancer"
+    NETWORK_ACL = "network_acl"
 
 
 _BASE_FILTER = """\
@@ -58,11 +60,6 @@ EMPTY_EGRESS = "*filter\n:FW_EGRESS_RULES - [0:0]\nCOMMIT\n"
 
 
 _PASSWORDS = "-p tcp -m tcp --dport 8080"
-
-
-def _table(name: str, chains: dict[str, str], rules: list[str]) -> str:
-    heads = [f":{chain} {policy} [0:0]" for chain, policy in chains.items()]
-    return "\n".join([f"*{name}", *heads, *rules, "COMMIT", ""])
 
 
 def filter_table(network: Network, stages: Collection[Stage], *, egress: bool) -> str:

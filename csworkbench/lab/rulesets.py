@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from csworkbench.lab import rules
-from csworkbench.lab.records import Network, Router
+from csworkbench.lab.records import Network, Router, Vpc
 from csworkbench.lab.rules import Stage
+from csworkbench.lab.rules_ilb import InternalLbRules
+from csworkbench.lab.rules_vpc import VpcRules
 
 
 class RuleSet(Protocol):
@@ -18,6 +20,10 @@ class RuleSet(Protocol):
     @property
     def empty_egress(self) -> str:
         """For `--noflush`: what a run that touches rules empties first; "" where nothing is."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The files that such a router is configured with, in their order."""
 
     def base(self) -> str:
         """Loaded at boot, before any address is there: nothing new gets through."""
@@ -38,6 +44,7 @@ class IsolatedRules:
 
     network: Network
     empty_egress: str = rules.EMPTY_EGRESS
+    stages: tuple[Stage, ...] = tuple(stage for stage in Stage if stage is not Stage.NETWORK_ACL)
 
     def base(self) -> str:
         """See RuleSet."""
@@ -58,6 +65,11 @@ class IsolatedRules:
 
 def rule_set(router: Router) -> RuleSet:
     """The rules of that router's kind."""
-    if isinstance(router.served, Network):
-        return IsolatedRules(router.served)
+    match router.served:
+        case Vpc() as vpc:
+            return VpcRules(router, vpc)
+        case Network() as tier if router.role == "INTERNAL_LB_VM":
+            return InternalLbRules(tier, router.guests[0].address)
+        case Network() as network:
+            return IsolatedRules(network)
     raise NotImplementedError(router.role)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from csworkbench.lab import plan
+from csworkbench.lab import plan, plan_vpc
 from csworkbench.lab.records import Network, Vm, Vpc
 
-NAMES = ("isolated", "redundant")
+NAMES = ("isolated", "redundant", "vpc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,8 @@ class Layout:
 
     @property
     def router_count(self) -> int:
-        """Virtual routers that this will need."""
-        served = [*(network for network in self.networks if network.vpc is None), *self.vpcs]
-        return sum(2 if one.redundant else 1 for one in served)
+        """Virtual routers and internal LB VMs that this will need."""
+        return sum(served.routers_wanted for served in (*self.networks, *self.vpcs))
 
 
 def build(name: str, vms: int, rng: random.Random) -> Layout:
@@ -36,5 +35,8 @@ def build(name: str, vms: int, rng: random.Random) -> Layout:
     match name:
         case "redundant":
             return Layout([plan.isolated_network(vms, rng, redundant=True)])
+        case "vpc":
+            vpc = plan_vpc.vpc(vms, rng)
+            return Layout(list(vpc.tiers), [vpc])
         case _:
             return Layout([plan.isolated_network(vms, rng)])

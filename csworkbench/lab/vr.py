@@ -42,6 +42,7 @@ _RULE_RUNS = {
     Stage.FORWARDING: timing.FORWARDING_S,
     Stage.STATIC_NAT: timing.STATIC_NAT_S,
     Stage.LOAD_BALANCER: timing.LOAD_BALANCER_S,
+    Stage.NETWORK_ACL: timing.NETWORK_ACL_S,
 }
 """Runs that touch rules, with their real seconds."""
 
@@ -117,8 +118,8 @@ class VirtualRouter:
             "link set lo up",
             *(f"link set {nic.device} up" for nic in self.row.nics if nic is not self._public or self.services.active),
         ]
-        if self._public is not None and self.services.active:
-            lines.append(f"route add default via {plan.PUBLIC_GATEWAY} dev {self._public.device}")
+        if self.services.active and (upstream := self._upstream) is not None:
+            lines.append(f"route add default via {upstream[0]} dev {upstream[1]}")
         await self._fabric.ip(self.host, "\n".join(lines))
         self._announce()
         self._units = Units(self.host, self.services.units())
@@ -130,15 +131,19 @@ class VirtualRouter:
     async def configure(self) -> None:
         """One aggregated configuration: each file a run of configure.py, and a conntrack flush at the end."""
         async with self._turn:
-            for stage in Stage:
+            for stage in self._rules.stages:
                 await self._run(stage)
             await self.host.call("flush_conntrack")
 
     async def apply(self, *stages: Stage) -> None:
-        """What a single command sends: these files only, nothing is flushed; runs of one router never overlap."""
+        """What a single command sends: these files only, nothing is flushed; runs of one router never overlap.
+
+        Files that such a router does not have are left out.
+        """
         async with self._turn:
             for stage in stages:
-                await self._run(stage)
+                if stage in self._rules.stages:
+                    await self._run(stage)
 
     async def revoke(self) -> None:
         """Take all rules away, as the management server does before it destroys a router for good."""
@@ -159,6 +164,14 @@ class VirtualRouter:
         self._source_nat = self._egress = False
         self._held = []
         self._services = None
+
+    @property
+    def _upstream(self) -> tuple[str, str] | None:
+        """Gateway and device of the default route: on a guest network only where another router is the gateway."""
+        if self._public is not None:
+            return plan.PUBLIC_GATEWAY, self._public.device
+        guests = ((nic.network.gateway, nic) for nic in self.row.guests if nic.network is not None)
+        return next(((gateway, nic.device) for gateway, nic in guests if gateway != nic.address), None)
 
     def _port(self, nic: Nic) -> Port:
         match nic.traffic:

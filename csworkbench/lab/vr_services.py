@@ -29,7 +29,8 @@ class Services:
 
     def __init__(self, fabric: Fabric, row: Router, host: Host) -> None:
         self._fabric, self._row, self._host = fabric, row, host
-        self._guests = [(nic, nic.network) for nic in row.guests if nic.network is not None]
+        router = row.role == "VIRTUAL_ROUTER"  # an internal LB VM has haproxy and nothing else for its tier
+        self._guests = [(nic, nic.network) for nic in row.guests if router and nic.network is not None]
         self._dnsmasq: Daemon | None = None
         self._haproxy: Daemon | None = None
         self._web: list[Daemon] = []
@@ -41,7 +42,8 @@ class Services:
     async def boot(self) -> None:
         """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener."""
         await self._start_web()
-        await self.balance(serving=False)
+        if self._guests:  # an internal LB VM's gets its rules at once: haproxy loses a reload that early
+            await self.balance(serving=False)
 
     def units(self) -> dict[str, Unit]:
         """What the router's systemctl knows."""
@@ -134,7 +136,7 @@ class Services:
 
     async def balance(self, *, serving: bool) -> None:
         """haproxy: reloaded when its configuration has changed, started when it does not run."""
-        wanted = haproxy.configuration(self._row.served, serving=serving)
+        wanted = haproxy.of(self._row, serving=serving)
         await self._host.write({HAPROXY_CONFIG: wanted})  # a live patch may have brought another file
         if self._haproxy is not None and _runs(self._haproxy):
             if wanted != self._balanced:

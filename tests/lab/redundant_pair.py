@@ -216,7 +216,7 @@ async def miniature(*, advert_interval_s: float = 1.0, sessions: bool = True) ->
         namespaces = await Namespaces.start(root=os.geteuid() == 0)
         stack.push_async_callback(namespaces.stop)
         fabric = Fabric(namespaces)
-        await fabric.build([GUEST_BRIDGE])
+        await fabric.build([GUEST_BRIDGE], [plan.GUEST_GATEWAY])
         host = await fabric.create(tenant.host_spec("vm01", fabric.next_clock_offset(), nameserver=None))
         await fabric.plug(host, [Port("vm01", GUEST_BRIDGE, "eth0", "02:00:4f:00:00:01")])
         await fabric.ip(

@@ -284,7 +284,7 @@ def test_no_cloud_is_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--profile", "3.0"), ("--vms", "0"), ("--vms", "500"), ("--topology", "vpc"), ("--scale", "-1")]
+    "words", [("--profile", "3.0"), ("--vms", "0"), ("--vms", "500"), ("--topology", "ring"), ("--scale", "-1")]
 )
 def test_up_refuses_what_it_does_not_offer(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = lab(tmp_path / "lab", "up", *words)

@@ -149,11 +149,11 @@ def test_static_nat_works_both_ways_and_can_be_taken_away(cloud: RunningCloud) -
     ip = address(cloud, "198.51.100.31")
     assert cloud.run("outside", "ssh-keyscan", "-T", "2", "198.51.100.31").stdout.split()[1:2] == ["ssh-ed25519"]
     assert cloud.banner("198.51.100.31").startswith(b"SSH-2.0-")
-    assert _seen_source(cloud, "vm04") == "198.51.100.31"
-    assert _seen_source(cloud, "vm01") == "198.51.100.10"
+    assert seen_source(cloud, "vm04") == "198.51.100.31"
+    assert seen_source(cloud, "vm01") == "198.51.100.10"
     done(cloud, "disableStaticNat", ipaddressid=ip)
     assert not opens(cloud, "outside", "198.51.100.31", 22)
-    assert _seen_source(cloud, "vm04") == "198.51.100.10"
+    assert seen_source(cloud, "vm04") == "198.51.100.10"
     status, reply = cloud.api("enableStaticNat", ipaddressid=ip, virtualmachineid=vm(cloud, "vm04"))
     assert (status, reply) == (200, {"success": True})
     assert not opens(cloud, "outside", "198.51.100.31", 22)  # its firewall rules went with it
@@ -166,7 +166,7 @@ def test_static_nat_works_both_ways_and_can_be_taken_away(cloud: RunningCloud) -
     assert refused[0] == 431
 
 
-def _seen_source(cloud: RunningCloud, host: str) -> str:
+def seen_source(cloud: RunningCloud, host: str) -> str:
     """Which address the outside host sees when that tenant connects to it."""
     code = (
         "import socket; s = socket.create_server(('203.0.113.10', 7777)); s.settimeout(3); print('up', flush=True); "

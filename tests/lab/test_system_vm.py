@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from csworkbench.lab import system_vm, tenant
+from csworkbench.lab import plan, system_vm, tenant
 from csworkbench.lab.fabric import CONTROL_BRIDGE, Daemon, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host
@@ -45,7 +45,7 @@ async def fabric() -> AsyncIterator[Fabric]:
     namespaces = await Namespaces.start(root=os.geteuid() == 0)
     try:
         made = Fabric(namespaces)
-        await made.build([])
+        await made.build([], [plan.GUEST_GATEWAY])
         yield made
     finally:
         await namespaces.stop()

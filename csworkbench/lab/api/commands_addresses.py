@@ -238,4 +238,4 @@ def _owner(server: Management, arguments: Arguments) -> tuple[Network | None, Se
 
 
 def _served(server: Management, ip: PublicIp) -> Served:
-    return next(served for served in server.served if ip in served.ips)
+    return next(served for served in (*server.vpcs, *server.networks) if ip in served.ips)

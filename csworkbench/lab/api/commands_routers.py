@@ -190,10 +190,13 @@ def health_rows(server: Management, router: Router) -> list[Row]:
 @command("listInternalLoadBalancerVMs", "List internal LB VMs.", uuid_filter("ilbvm"), *_ROUTER_FILTERS, *ACCOUNT)
 async def list_internal_lb_vms(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Internal load balancers of VPC tiers: routers' rows without a version."""
-    items = [router_row(server, router) for router in _chosen(server, arguments, "INTERNAL_LB_VM")]
-    for item in items:
-        for name in ("version", "healthchecksfailed"):
-            item.pop(name, None)
+    items = [internal_lb_row(server, router) for router in _chosen(server, arguments, "INTERNAL_LB_VM")]
     names = ("id", "name", "state", "zoneid", "podid", "hostid")
     shown = [item for item in items if matches(item, arguments, names) and has_keyword(item, arguments)]
     return reply("internalloadbalancervm", shown, arguments)
+
+
+def internal_lb_row(server: Management, router: Router) -> Row:
+    """An internal LB VM as the API shows it."""
+    item = router_row(server, router)
+    return {name: value for name, value in item.items() if name not in ("version", "healthchecksfailed")}

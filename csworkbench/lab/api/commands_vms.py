@@ -16,7 +16,7 @@ from csworkbench.lab.api.listing import Row
 from csworkbench.lab.api.programming import Operation, accept, program
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command
 from csworkbench.lab.hosts import LabError
-from csworkbench.lab.records import Network, Vm
+from csworkbench.lab.records import BalancerRule, InternalBalancer, Network, Vm
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ async def destroy_virtual_machine(server: Management, arguments: Arguments) -> d
             return shown
         network.vms[:] = [other for other in network.vms if other is not vm]
         network.forwarding[:] = [rule for rule in network.forwarding if rule.vm is not vm]
-        for rule in network.balancers:
+        balancers: list[BalancerRule | InternalBalancer] = [*network.balancers, *network.internal_balancers]
+        for rule in balancers:
             rule.vms = [other for other in rule.vms if other is not vm]
         for ip in network.ips:
             if ip.static_nat is vm:
@@ -110,6 +111,8 @@ async def destroy_virtual_machine(server: Management, arguments: Arguments) -> d
         await program(
             server, network.served, Stage.FORWARDING, Stage.STATIC_NAT, Stage.DHCP, Stage.METADATA, Stage.LOAD_BALANCER
         )
+        if network.vpc is not None:
+            await program(server, network, Stage.LOAD_BALANCER)  # its internal LB VMs
         return shown
 
     return accept(server, network.served, _DESTROY, vm.id, work)

@@ -74,6 +74,11 @@ _OBJECTS = {
         tags:list",
     "loadbalancerrule": f"id name algorithm publicipid publicip publicport privateport protocol networkid state \
         cidrlist zoneid zonename {_OWNER} tags:list",
+    "networkacllist": "id name description vpcid vpcname@4.16 fordisplay:boolean",
+    "networkacl": "id protocol startport endport traffictype state cidrlist icmptype:integer icmpcode:integer \
+        tags:list aclid aclname@4.13 number:integer action fordisplay:boolean reason@4.13",
+    "loadbalancer": f"id name algorithm sourceipaddress sourceipaddressnetworkid networkid {_OWNER} \
+        loadbalancerrule:list loadbalancerinstance:list tags:list",
     "configuration": "category name value description scope isdynamic:boolean@4.18 defaultvalue@4.18 component@4.18",
     "account": "id name accounttype:short roletype rolename domainid domain domainpath@4.11 vmlimit vmtotal:long \
         vmavailable iplimit iptotal:long ipavailable networklimit networktotal:long networkavailable volumelimit \
@@ -100,7 +105,13 @@ _OBJECTS = {
     "setup2fa": "id accountid secretcode",
     "logout": "description",
 }
-_NESTED = {"nic": _NIC, "healthcheckresults": _CHECK, "healthchecks": _CHECK}
+_NESTED = {
+    "loadbalancerrule": "sourceport:integer instanceport:integer state",
+    "loadbalancerinstance": "id name state ipaddress",
+    "nic": _NIC,
+    "healthcheckresults": _CHECK,
+    "healthchecks": _CHECK,
+}
 _OBJECT_OF = {
     "listApis": "api",
     "listCapabilities": "capability",
@@ -141,6 +152,13 @@ _OBJECT_OF = {
     "createPortForwardingRule": "portforwardingrule",
     "listLoadBalancerRules": "loadbalancerrule",
     "createLoadBalancerRule": "loadbalancerrule",
+    "listNetworkACLLists": "networkacllist",
+    "createNetworkACLList": "networkacllist",
+    "listNetworkACLs": "networkacl",
+    "createNetworkACL": "networkacl",
+    "listLoadBalancers": "loadbalancer",
+    "startInternalLoadBalancerVM": "internalloadbalancervm",
+    "stopInternalLoadBalancerVM": "internalloadbalancervm",
     "listConfigurations": "configuration",
     "updateConfiguration": "configuration",
     "resetConfiguration": "configuration",

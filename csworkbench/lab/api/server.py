@@ -18,12 +18,15 @@ from aiohttp import web
 from csworkbench.lab.api import (
     access,
     commands_accounts,
+    commands_acl_rules,
+    commands_acls,
     commands_addresses,
     commands_autoscale,
     commands_balancers,
     commands_diagnostics,
     commands_diagnostics_data,
     commands_infrastructure,
+    commands_internal_lb,
     commands_limits,
     commands_log,
     commands_network,
@@ -59,6 +62,8 @@ MAX_BODY = 1 << 20
 _MAX_PARAMETERS = 1000
 _REGISTERED = (
     commands_accounts,
+    commands_acl_rules,
+    commands_acls,
     commands_addresses,
     commands_autoscale,
     commands_balancers,
@@ -66,6 +71,7 @@ _REGISTERED = (
     commands_diagnostics_data,
     commands_infrastructure,
     commands_limits,
+    commands_internal_lb,
     commands_log,
     commands_network,
     commands_power,
