@@ -16,7 +16,7 @@ import click
 from csworkbench.cli.lab_truth import truth
 
 if TYPE_CHECKING:
-    from csworkbench.lab.cloud import Options
+    from csworkbench.lab.options import Options
 
 FAILED, USAGE = 1, 2
 BREAK_PATHS = ("egress", "ingress", "all", "dns", "metadata", "balancer")
@@ -59,9 +59,10 @@ def _one_line_errors() -> Iterator[None]:
 @lab.command()
 @click.option("--profile", default="4.22", show_default=True, help="CloudStack release to behave like.")
 @click.option("--vms", default=10, show_default=True, help="Tenant VMs, each with a public address.")
-@click.option("--topology", default="isolated", show_default=True)
+@click.option("--topology", default="isolated", show_default=True, help="isolated, redundant, shared or ipv6.")
 @click.option("--scale", default=0.1, show_default=True, help="Factor on injected waits (boot, pauses).")
 @click.option("--tls", is_flag=True, help="Serve the API over HTTPS, with a private CA's certificate.")
+@click.option("--hostile-names", is_flag=True, help="Display names full of markup, formulas and control characters.")
 @click.option("--foreground", is_flag=True, help="Stay, and take the cloud down on SIGTERM or SIGINT.")
 @click.option("--until-eof", is_flag=True, help="With --foreground: take it down when standard input ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print the info object as one line.")
@@ -73,16 +74,17 @@ def up(
     topology: str,
     scale: float,
     tls: bool,
+    hostile_names: bool,
     foreground: bool,
     until_eof: bool,
     as_json: bool,
 ) -> None:
     """Start a cloud and return when it is ready."""
-    from csworkbench.lab.cloud import Options
     from csworkbench.lab.hosts import LabError
+    from csworkbench.lab.options import Options
 
     started_at = time.monotonic()
-    options = Options(profile, vms, topology, scale, tls)
+    options = Options(profile, vms, topology, scale, tls=tls, hostile_names=hostile_names)
     try:
         options.check()
     except LabError as error:
@@ -125,10 +127,7 @@ def _up_detached(state: Path, options: Options, started_at: float, *, as_json: b
     directory = StateDirectory(state)
     directory.prepare()
     last: dict[str, Any] = {"error": f"it ended before it was ready; see {directory.log_file}"}
-    lines = start_detached(
-        directory, options.profile, options.topology, options.vms, options.scale, started_at, tls=options.tls
-    )
-    for line in lines:
+    for line in start_detached(directory, options.to_json(), started_at):
         last = json.loads(line)
         if "error" in last:
             break

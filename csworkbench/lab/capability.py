@@ -49,6 +49,13 @@ def require() -> None:
             raise LabError(f"this machine cannot run the test cloud: {item.detail}. {item.remedy}")
 
 
+def require_program(name: str, package: str, what: str) -> None:
+    """Raises LabError when a program that not every cloud needs is missing."""
+    item = _program(name, package)
+    if not item.ok:
+        raise LabError(f"{item.detail}, and {what} needs it. {item.remedy}")
+
+
 def _program(name: str, package: str) -> Check:
     path = shutil.which(name, path=SYSTEM_PATH)
     if path is not None:

@@ -7,11 +7,10 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from csworkbench.lab import plan, records, topologies
+from csworkbench.lab import hostile, plan, provider, records, topologies
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
 from csworkbench.lab.faults import Faults
@@ -19,8 +18,8 @@ from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.management import Fixtures, Management
+from csworkbench.lab.options import Options
 from csworkbench.lab.orchestrator import Orchestrator, StartError
-from csworkbench.lab.profiles import PROFILES, Profile
 from csworkbench.lab.records import Router, Served
 from csworkbench.lab.role_watch import RoleWatch
 from csworkbench.lab.settings import Settings
@@ -35,30 +34,6 @@ _SERVICE_PORTS = {"dns": 53, "metadata": 80}
 """Services of the router for its guests that can be cut off by their port."""
 BREAK_PATHS = ("egress", "ingress", "all", *_SERVICE_PORTS, "balancer")
 _LONGEST_BREAK_MS = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `lab up` was asked for."""
-
-    profile: str = "4.22"
-    vms: int = 10
-    topology: str = "isolated"
-    scale: float = 0.1
-    tls: bool = False
-    """Serve the API over HTTPS too, with a certificate of a private CA."""
-
-    def check(self) -> Profile:
-        """The profile; raises LabError for anything that is not offered."""
-        if self.profile not in PROFILES:
-            raise LabError(f"unknown profile {self.profile!r}; there are {', '.join(PROFILES)}")
-        if self.topology not in topologies.NAMES:
-            raise LabError(f"unknown topology {self.topology!r}; there are {', '.join(topologies.NAMES)}")
-        if not 1 <= self.vms <= plan.MAX_VMS:
-            raise LabError(f"--vms must be 1 to {plan.MAX_VMS}")
-        if not 0 <= self.scale <= 10:
-            raise LabError("--scale must be 0 to 10")
-        return PROFILES[self.profile]
 
 
 class Cloud:
@@ -90,6 +65,8 @@ class Cloud:
         """Build everything; returns when tenants answer and the router forwards. Raises LabError."""
         profile, rng = options.check(), state.rng()
         layout = topologies.build(options.topology, options.vms, rng)
+        if options.hostile_names:
+            hostile.rename(layout.networks)
         fixtures = Fixtures.make(rng)
         fabric, faults = Fabric(namespaces), Faults()
         settings = Settings(profile)
@@ -112,8 +89,13 @@ class Cloud:
         cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
         bridges = [network.bridge for network in layout.networks]
-        gateways = {network.gateway for network in layout.networks}
-        keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges, gateways))
+        servers = {network.server for network in layout.networks}
+        keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges, servers))
+        for network in layout.networks:
+            if network.kind == "Shared":
+                await provider.join_shared(fabric, network)
+            if network.cidr6 is not None:
+                await provider.route_ipv6(fabric, network)
         for served in management.served:
             served.zone_id = fixtures.zone
         for network in layout.networks:
@@ -127,6 +109,7 @@ class Cloud:
                     tasks.create_task(tenants.start(vm, keys[vm.name]))
         except* (LabError, StartError) as errors:
             raise LabError(str(errors.exceptions[0])) from errors
+        await provider.wait_for_ipv6(fabric, [vm for vm in layout.vms if vm.network.cidr6 is not None])
         around.pace = Pace(options.scale)
         watch = RoleWatch(around, orchestrator, log, lambda: management.served)
         await watch.look()
@@ -158,20 +141,25 @@ class Cloud:
         return made
 
     def _cut_addresses(self, path: str) -> list[str]:
-        """The public addresses of a path. With static NAT a VM leaves by its own address: that is egress then."""
+        """The public addresses of a path. With static NAT a VM leaves by its own address: that is egress then.
+
+        The VMs of a shared network have one address for both directions: any path cuts both.
+        """
         ips, balancers = (
             self.management.ips,
             [rule for network in self.management.networks for rule in network.balancers],
         )
+        direct = [vm.address for vm in self.management.vms if vm.network.kind == "Shared"]
         match path:
             case "all":
-                return [ip.address for ip in ips]
+                return [*(ip.address for ip in ips), *direct]
             case "balancer" if balancers:
                 return sorted({rule.ip.address for rule in balancers})
             case "balancer":
                 raise LabError("there is no load balancer rule")
         outbound = [ip.address for ip in ips if ip.source_nat or ip.static_nat is not None]
-        return outbound if path == "egress" else [ip.address for ip in ips if ip.address not in outbound]
+        inbound = [ip.address for ip in ips if ip.address not in outbound]
+        return [*(outbound if path == "egress" else inbound), *direct]
 
     async def set_fault(self, name: str, *, on: bool) -> None:
         """Switch a fault and do at once what it means for what runs. Raises LabError."""

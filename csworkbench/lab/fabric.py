@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from csworkbench.lab import control, plan, tenant
+from csworkbench.lab import control, ipv6, plan, tenant
 from csworkbench.lab.calls_http import LISTENING
 from csworkbench.lab.calls_netlink import PORT_SET, SET, TABLE
 from csworkbench.lab.hostfs import Spec
@@ -35,9 +35,9 @@ table ip {TABLE} {{
 """An outage is one element in the set: no connection tracking, no rule change, one transaction."""
 
 
-def switch_rules(gateways: Collection[str]) -> str:
+def switch_rules(servers: Collection[str]) -> str:
     """The same for services of the routers, at the switch between them and their guests: it outlives any router."""
-    addresses = f"{{ {', '.join(sorted(gateways))} }}"
+    addresses = f"{{ {', '.join(sorted(servers))} }}"
     return f"""\
 table bridge {TABLE} {{
   set {PORT_SET} {{ type inet_service; }}
@@ -88,8 +88,8 @@ class Fabric:
         self._ports = 0
         self._clock = 0
 
-    async def build(self, guest_bridges: Sequence[str], gateways: Collection[str]) -> None:
-        """The switches, the provider's router and the outside host. `gateways`: those of the guest networks."""
+    async def build(self, guest_bridges: Sequence[str], servers: Collection[str]) -> None:
+        """The switches, the provider's router, the outside host. `servers`: where guests find routers' services."""
         gateway_spec = tenant.host_spec("gateway", 0, nameserver=None)  # its stamps are the host's
         gateway_spec["sysctls"] |= {
             "net/ipv4/ip_forward": "1",
@@ -122,7 +122,7 @@ class Fabric:
                 f"link set lo up\nlink set eth0 up\nroute add default via {plan.OUTSIDE_GATEWAY}",
             ),
             gateway.run("nft", "-f", "-", text=GATEWAY_RULES),
-            self.namespaces.fab.run("nft", "-f", "-", text=switch_rules(gateways)),
+            self.namespaces.fab.run("nft", "-f", "-", text=switch_rules(servers)),
         )
 
     async def switches(self, *names: str) -> None:
@@ -215,7 +215,10 @@ class Fabric:
     async def tenant(self, vm: Vm, keys: tenant.SshKeys) -> tuple[Host, Port]:
         """A tenant VM on the guest network; its SSH server is started apart (`sshd`)."""
         network = vm.network
-        spec = tenant.tenant_spec(vm.name, self.next_clock_offset(), nameserver=network.gateway, keys=keys)
+        six = network.cidr6 is not None
+        offset = self.next_clock_offset()
+        spec = tenant.tenant_spec(vm.name, offset, nameserver=network.server, keys=keys, ipv6=six)
+        spec["sysctls"] |= ipv6.HOST_SYSCTLS if six else {}
         host = await self.create(spec)
         port = Port(self.port_name("t"), network.bridge, "eth0", vm.mac)
         await self.plug(host, [port])

@@ -112,19 +112,16 @@ def _only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def start_detached(
-    state: StateDirectory, profile: str, topology: str, vms: int, scale: float, started_at: float, *, tls: bool
-) -> Iterator[str]:
-    """Start the outer process in a session of its own; yields its report lines until it is ready or has failed."""
+def start_detached(state: StateDirectory, options: str, started_at: float) -> Iterator[str]:
+    """Start the outer process in a session of its own; yields its report lines until it is ready or has failed.
+
+    `options`: as `Options.to_json` has them.
+    """
     reader, writer = os.pipe2(os.O_CLOEXEC)
-    numbers = ("--vms", str(vms), "--scale", str(scale), "--started-at", str(started_at), "--report", str(writer))
+    words = ("--options", options, "--started-at", str(started_at), "--report", str(writer))
     with state.log_file.open("a") as log:
         subprocess.Popen(
-            (
-                *(sys.executable, "-m", "csworkbench.lab.outer", "--state", str(state.path)),
-                *("--profile", profile, "--topology", topology, *numbers),
-                *(["--tls"] if tls else []),
-            ),
+            (sys.executable, "-m", "csworkbench.lab.outer", "--state", str(state.path), *words),
             pass_fds=[writer],
             stdin=subprocess.DEVNULL,
             stdout=log,

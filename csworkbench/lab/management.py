@@ -225,6 +225,7 @@ class Management:
             "vm": ids(lambda: self.vms),
             "ip": ids(lambda: self.ips),
             "firewall": ids(lambda: (rule for network in self.networks for rule in network.firewall)),
+            "firewall6": ids(lambda: (rule for network in self.networks for rule in network.firewall6)),
             "egress": ids(lambda: (rule for network in self.networks for rule in network.egress)),
             "forwarding": ids(lambda: (rule for network in self.networks for rule in network.forwarding)),
             "loadbalancer": ids(lambda: (rule for network in self.networks for rule in network.balancers)),

@@ -148,17 +148,13 @@ def _stop_at_eof(stop: asyncio.Event) -> None:
 
 def main() -> None:
     """The detached form, started by `lab up`: reports as JSON lines on descriptor `--report`."""
-    from csworkbench.lab.cloud import Options  # noqa: PLC0415
+    from csworkbench.lab.options import Options  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--report", type=int, required=True)
     parser.add_argument("--started-at", type=float, required=True)
-    parser.add_argument("--profile", required=True)
-    parser.add_argument("--topology", required=True)
-    parser.add_argument("--vms", type=int, required=True)
-    parser.add_argument("--scale", type=float, required=True)
-    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--options", required=True)
     words = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stream = os.fdopen(words.report, "w", buffering=1)
@@ -171,7 +167,7 @@ def main() -> None:
         if "ready" in message:
             stream.close()
 
-    options = Options(words.profile, words.vms, words.topology, words.scale, words.tls)
+    options = Options.from_json(words.options)
     try:
         asyncio.run(run(options, StateDirectory(words.state), report, started_at=words.started_at, until_eof=False))
     except LabError as error:

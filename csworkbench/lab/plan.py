@@ -176,9 +176,9 @@ def _control_nic(rng: random.Random) -> Nic:
 
 
 def _guest_address(served: Served, network: Network) -> str:
-    """The gateway's, or where others may hold that one an address of its own: the lowest free one above it."""
-    if not served.redundant and network.kind == "Isolated":
-        return network.gateway
+    """The one of the guests' servers, or in a pair an address of its own: the lowest free one above the gateway."""
+    if not served.redundant:
+        return network.server
     taken = {nic.address for router in served.routers for nic in router.nics} | {vm.address for vm in network.vms}
     taken |= {balancer.address for balancer in network.internal_balancers}
     return next(str(host) for host in network.cidr.hosts() if str(host) not in taken | {network.gateway})

@@ -44,6 +44,8 @@ class Vm:
     address: str
     mac: str
     user_data: str = ""
+    display_name: str = ""
+    """What people call it; empty: its name."""
     state: str = RUNNING
     created: datetime = field(default_factory=now)
 
@@ -267,6 +269,8 @@ class Network(Served):
     bridge: str
     """The switch that its VMs and routers are plugged into."""
     vpc: Vpc | None = None
+    display_text: str = ""
+    """Empty: its name."""
     vms: list[Vm] = field(default_factory=list)
     firewall: list[FirewallRule] = field(default_factory=list)
     egress: list[FirewallRule] = field(default_factory=list)
@@ -280,6 +284,8 @@ class Network(Served):
     egress_default_allow: bool = False
     cidr6: ipaddress.IPv6Network | None = None
     """The /64 that radvd announces, where the network has IPv6."""
+    firewall6: list[FirewallRule] = field(default_factory=list)
+    """What is let in to that /64; their `ip` is None."""
 
     @property
     def networks(self) -> Sequence[Network]:
@@ -292,6 +298,14 @@ class Network(Served):
         if self.vpc is None:
             return 2 if self.redundant else 1
         return len({balancer.address for balancer in self.internal_balancers})
+
+    @property
+    def server(self) -> str:
+        """Where guests find DNS and metadata: the gateway, in a shared network an address of the router's own.
+
+        That one stays from router to router: CloudStack keeps it in a placeholder NIC.
+        """
+        return self.gateway if self.kind == "Isolated" else str(self.cidr[2])
 
     @property
     def public_rules(self) -> list[ForwardingRule | BalancerRule]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from csworkbench.lab import rules
 from csworkbench.lab.records import Network, Router, Vpc
 from csworkbench.lab.rules import Stage
+from csworkbench.lab.rules_dhcp import DhcpServerRules
 from csworkbench.lab.rules_ilb import InternalLbRules
 from csworkbench.lab.rules_vpc import VpcRules
 
@@ -70,6 +71,8 @@ def rule_set(router: Router) -> RuleSet:
             return VpcRules(router, vpc)
         case Network() as tier if router.role == "INTERNAL_LB_VM":
             return InternalLbRules(tier, router.guests[0].address)
+        case Network(kind="Shared") as network:
+            return DhcpServerRules(network)
         case Network() as network:
             return IsolatedRules(network)
     raise NotImplementedError(router.role)

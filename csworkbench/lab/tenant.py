@@ -82,11 +82,11 @@ def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: 
     }
 
 
-def tenant_spec(name: str, clock_offset_s: int, *, nameserver: str, keys: SshKeys) -> Spec:
+def tenant_spec(name: str, clock_offset_s: int, *, nameserver: str, keys: SshKeys, ipv6: bool = False) -> Spec:
     """A tenant VM: a host with the files of its SSH server."""
     spec = host_spec(name, clock_offset_s, nameserver=nameserver)
     spec["files"] |= {
-        SSHD_CONFIG: (_sshd_config(), _PRIVATE),
+        SSHD_CONFIG: (_sshd_config("::" if ipv6 else ""), _PRIVATE),
         "/run/ssh/host_key": (keys.host_key, _PRIVATE),
         "/var/log/lastlog": ("", _READABLE),
         "/run/ssh/authorized_keys": (keys.authorized, _PRIVATE),
@@ -94,9 +94,10 @@ def tenant_spec(name: str, clock_offset_s: int, *, nameserver: str, keys: SshKey
     return spec
 
 
-def _sshd_config() -> str:
+def _sshd_config(more: str) -> str:
     return f"""\
 ListenAddress 0.0.0.0
+{f"ListenAddress {more}" if more else ""}
 Port 22
 PidFile none
 HostKey /run/ssh/host_key

@@ -6,10 +6,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from csworkbench.lab import plan, plan_vpc
+from csworkbench.lab import ipv6, plan, plan_shared, plan_vpc
 from csworkbench.lab.records import Network, Vm, Vpc
 
-NAMES = ("isolated", "redundant", "vpc")
+NAMES = ("isolated", "redundant", "vpc", "shared", "ipv6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +38,9 @@ def build(name: str, vms: int, rng: random.Random) -> Layout:
         case "vpc":
             vpc = plan_vpc.vpc(vms, rng)
             return Layout(list(vpc.tiers), [vpc])
+        case "shared":
+            return Layout([plan_shared.shared_network(vms, rng)])
+        case "ipv6":
+            return Layout([ipv6.dual_stack_network(vms, rng)])
         case _:
             return Layout([plan.isolated_network(vms, rng)])

@@ -22,6 +22,7 @@ from csworkbench.lab.rulesets import rule_set
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.units import Unit, Units
+from csworkbench.lab.vr_ipv6 import Ipv6
 from csworkbench.lab.vr_services import DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY, Services
 
 _log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class VirtualRouter:
         self._fabric, self._served = around.fabric, row.served
         self._rules = rule_set(row)
         self._public = row.nic("Public")
+        self._ipv6 = Ipv6(self._fabric, row)
         self._host: Host | None = None
         self._ports: list[Port] = []
         self._stages: set[Stage] = set()
@@ -101,7 +103,8 @@ class VirtualRouter:
     async def deploy(self, image: Image) -> None:
         """Define the domain with its NICs and a disk of that image; nothing answers yet."""
         spec = tenant.host_spec(self.row.name, self._fabric.next_clock_offset(), nameserver=None)
-        spec["sysctls"] |= _SYSCTLS
+        spec["sysctls"] |= _SYSCTLS | ({"net/ipv4/ip_forward": "0"} if self.row.kind == "dhcpsrvr" else {})
+        spec["sysctls"] |= self._ipv6.sysctls
         spec["directories"] |= dict.fromkeys((DIRECTORY, METADATA_DIRECTORY, PASSWORD_DIRECTORY), 0o755)
         image.install(spec, self._fabric.control.authorized)
         self._host = await self._fabric.create(spec)
@@ -122,6 +125,7 @@ class VirtualRouter:
             lines.append(f"route add default via {upstream[0]} dev {upstream[1]}")
         await self._fabric.ip(self.host, "\n".join(lines))
         self._announce()
+        await self._ipv6.boot(self.host)
         self._units = Units(self.host, self.services.units())
         await asyncio.gather(
             self.services.boot(), system_vm.boot(self._fabric, self.host, self.row.control.address, self._units)
@@ -200,7 +204,7 @@ class VirtualRouter:
             case Stage.METADATA:
                 await self.services.metadata(lambda: pace.wait(timing.METADATA_PER_VM_S))
                 self._stages.add(stage)
-            case _:
+            case _ if not self.row.kind == "dhcpsrvr":
                 await self._rules_run(stage, _RULE_RUNS[stage])
 
     async def _join_pair(self) -> None:
@@ -225,7 +229,10 @@ class VirtualRouter:
 
     async def _take_addresses(self) -> None:
         self._stages.add(Stage.ADDRESSES)
-        await self._restore(self._rules.mangle(self._stages))  # closed before it is reachable
+        tables = self._rules.mangle(self._stages)  # closed before it is reachable
+        if self.row.kind == "dhcpsrvr":  # no file with rules follows
+            tables += self._rules.filter(self._stages, egress=False)
+        await self._restore(tables)
         if self._public is not None:
             device, wanted = self._public.device, [ip.address for ip in self._served.ips if not ip.source_nat]
             lines = [
@@ -247,6 +254,8 @@ class VirtualRouter:
         self._stages.add(stage)
         self._egress = True
         await self._restore(self._rules.mangle(self._stages) + self._rules.filter(self._stages, egress=True))
+        if stage is Stage.FIREWALL:
+            await self._ipv6.firewall(self.host)
         if not self._source_nat:
             await self._around.pace.wait(timing.TABLE_GAP_S)
             self._source_nat = True

@@ -42,7 +42,10 @@ class Services:
     async def boot(self) -> None:
         """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener."""
         await self._start_web()
-        if self._guests:  # an internal LB VM's gets its rules at once: haproxy loses a reload that early
+        if self._row.kind in (
+            "router",
+            "vpcrouter",
+        ):  # an internal LB VM's gets its rules at once: haproxy loses a reload that early
             await self.balance(serving=False)
 
     def units(self) -> dict[str, Unit]:

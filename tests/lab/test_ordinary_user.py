@@ -23,11 +23,12 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def cloud() -> Iterator[RunningCloud]:
+def cloud(request: pytest.FixtureRequest) -> Iterator[RunningCloud]:
+    """Of the topology that a test names as its parameter, else with one isolated network."""
     home = Path(tempfile.mkdtemp(prefix="lab-user-"))  # pytest's own directories are closed to others
     try:
         os.chown(home, *ordinary_user.identity())
-        options = ("--vms", "3", "--scale", "0.02")
+        options = ("--vms", "3", "--scale", "0.02", "--topology", getattr(request, "param", "isolated"))
         with running_cloud(home / "lab", *options, prefix=ordinary_user.lab_prefix(home)) as running:
             yield running
     finally:
@@ -79,6 +80,20 @@ def test_restart_break_and_end_as_an_ordinary_user(cloud: RunningCloud) -> None:
     assert members(spaces)
     os.kill(cloud.info["supervisor_pid"], signal.SIGKILL)
     assert_gone(processes, spaces, cloud.process.pid)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cloud", "outside", "inside"),
+    [("shared", "203.0.113.10", "192.0.2.2"), ("ipv6", "2001:db8:f1::10", "2001:db8:1::1")],
+    indirect=["cloud"],
+)
+def test_other_topologies_of_an_ordinary_user(cloud: RunningCloud, outside: str, inside: str) -> None:
+    for target in (outside, inside):
+        assert cloud.run("vm01", "ping", "-c", "1", "-W", "1", target).returncode == 0, target
+    assert "vm02" in cloud.run("vm01", "busybox", "nslookup", "vm02.cs2cloud.internal", inside).stdout
+    assert cloud.restart(cleanup=True)["jobstatus"] == 1
+    assert cloud.run("vm01", "getent", "hosts", "vm02").returncode == 0
 
 
 def test_up_names_the_setting_that_forbids_it() -> None:

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from csworkbench.lab.cloud import Cloud, Options
+from csworkbench.lab.cloud import Cloud
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.launch import Namespaces
+from csworkbench.lab.options import Options
 from csworkbench.lab.state import StateDirectory
 from csworkbench.lab.witness import Witness
 from csworkbench.lab.witness_paths import Kind, Session, SessionKind

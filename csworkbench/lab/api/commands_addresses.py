@@ -69,7 +69,7 @@ def _ip_row(server: Management, ip: PublicIp) -> Row:
         isstaticnat=vm is not None,
         virtualmachineid=vm.id if vm else None,
         virtualmachinename=vm.name if vm else None,
-        virtualmachinedisplayname=vm.name if vm else None,
+        virtualmachinedisplayname=vm.display_name or vm.name if vm else None,
         vmipaddress=vm.address if vm else None,
         issystem=False,
         isportable=False,
@@ -230,11 +230,17 @@ def _owner(server: Management, arguments: Arguments) -> tuple[Network | None, Se
         network = server.find(server.networks, arguments["networkid"])
         if network.vpc is not None:
             raise invalid_value("Can't assign ip to the VPC tier directly; pass the vpcid")
-        return network, network
+        return _isolated(network), network
     if "zoneid" in arguments:
         network = next(network for network in server.networks if network.vpc is None)
-        return network, network
+        return _isolated(network), network
     raise ApiError(PARAMETER, "Unable to figure out zone to assign ip to")
+
+
+def _isolated(network: Network) -> Network:
+    if network.kind != "Isolated":
+        raise invalid_value("Ip address can only be assigned to an Isolated network with source nat service")
+    return network
 
 
 def _served(server: Management, ip: PublicIp) -> Served:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab import plan
+from csworkbench.lab import ipv6, plan
 from csworkbench.lab.api import offerings
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
@@ -51,12 +51,13 @@ async def list_networks(server: Management, arguments: Arguments) -> dict[str, A
     asked = {name: value for name, value in arguments.items() if (name, str(value).lower()) != ("type", "all")}
     if "type" in asked:
         asked["type"] = str(asked["type"]).capitalize()
-    names = ("id", "type", "zoneid", "issystem", "traffictype", "restartrequired", "networkofferingid", "name", "vpcid")
+    names = ("id", "name", "type", "acltype", "zoneid", "vpcid", "networkofferingid")
+    flags = ("issystem", "traffictype", "restartrequired")
     networks = server.networks if owned_by(server, arguments, server.owner) else []
     if "forvpc" in arguments:
         networks = [network for network in networks if (network.vpc is not None) == arguments["forvpc"]]
     items = [network_row(server, network) for network in networks]
-    return reply("network", shown(items, asked, names), arguments)
+    return reply("network", shown(items, asked, names + flags), arguments)
 
 
 def network_row(server: Management, network: Network) -> Row:
@@ -67,7 +68,7 @@ def network_row(server: Management, network: Network) -> Row:
     return row(
         id=network.id,
         name=network.name,
-        displaytext=network.name,
+        displaytext=network.display_text or network.name,
         broadcastdomaintype="Vlan",
         traffictype="Guest",
         gateway=network.gateway,
@@ -75,6 +76,8 @@ def network_row(server: Management, network: Network) -> Row:
         cidr=str(network.cidr),
         ip6cidr=str(network.cidr6) if network.cidr6 else None,
         ip6gateway=str(network.cidr6[1]) if network.cidr6 else None,
+        ip6routing="Static" if network.cidr6 else None,
+        ip6routes=ipv6.routes(network) if network.cidr6 else None,
         zoneid=network.zone_id,
         zonename=server.zone_name(network.zone_id),
         networkofferingid=kind.id,
@@ -154,11 +157,12 @@ def vm_row(server: Management, vm: Vm) -> Row:
         macaddress=vm.mac,
         deviceid="0",
         secondaryip=[],
+        **ipv6.nic_fields(network, vm.mac),
     )
     return row(
         id=vm.id,
         name=vm.name,
-        displayname=vm.name,
+        displayname=vm.display_name or vm.name,
         instancename=vm.instance_name,
         **owner_fields(server),
         created=stamp(vm.created),

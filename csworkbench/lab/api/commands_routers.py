@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab import plan
+from csworkbench.lab import ipv6, plan
 from csworkbench.lab.api.commands_network import owner_fields
 from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
@@ -135,7 +135,7 @@ def router_row(server: Management, router: Router, *, with_health: bool = False)
         softwareversion=router.software_version if profile.has(4, 17) else None,
         vpcid=vpc.id if vpc else None,
         vpcname=vpc.name if vpc and profile.has(4, 11, 1) else None,
-        nic=[_nic(server, nic) for nic in router.nics],
+        nic=[_nic(server, router, nic) for nic in router.nics],
         jobid=pending[0].id if pending else None,
         jobstatus=0 if pending else None,
     )
@@ -146,7 +146,7 @@ def _redundant_state(server: Management, router: Router) -> str:
     return "MASTER" if router.redundant_state == "PRIMARY" and not server.profile.has(4, 16) else router.redundant_state
 
 
-def _nic(server: Management, nic: Nic) -> Row:
+def _nic(server: Management, router: Router, nic: Nic) -> Row:
     fixed, network = server.fixtures, nic.network
     common = {"id": nic.id, "ipaddress": nic.address, "traffictype": nic.traffic, "macaddress": nic.mac}
     match nic.traffic:
@@ -167,9 +167,12 @@ def _nic(server: Management, nic: Nic) -> Row:
                 "broadcasturi": f"vlan://{network.vlan}",
                 "type": network.kind,
             }
+            if network.kind == "Shared":
+                own["gateway"] = network.gateway
         case _:
             own = {}
-    return row(**common, **own, isdefault=nic.traffic == "Public")
+    default = nic.traffic == "Public" or (nic.traffic == "Guest" and "gateway" in own)
+    return row(**common, **own, **ipv6.router_nic_fields(router, nic), isdefault=default)
 
 
 def health_rows(server: Management, router: Router) -> list[Row]:

@@ -220,7 +220,7 @@ def _forwarding_row(server: Management, rule: ForwardingRule) -> Row:
         publicendport=public,
         virtualmachineid=rule.vm.id,
         virtualmachinename=rule.vm.name,
-        virtualmachinedisplayname=rule.vm.name,
+        virtualmachinedisplayname=rule.vm.display_name or rule.vm.name,
         vmguestip=rule.vm.address,
         ipaddressid=rule.ip.id,
         ipaddress=rule.ip.address,

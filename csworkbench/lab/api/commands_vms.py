@@ -61,6 +61,7 @@ async def deploy_virtual_machine(server: Management, arguments: Arguments) -> di
         nic_id=server.new_id(),
         number=number,
         name=name,
+        display_name=str(arguments.get("displayname", "")),
         address=_guest_address(network, arguments.get("ipaddress")),
         mac=records.mac("02:00:4f", server.rng),
         user_data=_user_data(arguments.get("userdata", "")),

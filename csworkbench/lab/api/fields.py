@@ -13,7 +13,7 @@ from csworkbench.lab.profiles import Profile
 
 _OWNER = "account domainid domain"
 _NIC = "id networkid networkname netmask gateway ipaddress isolationuri broadcasturi traffictype type \
-    isdefault:boolean macaddress deviceid secondaryip:list"
+    isdefault:boolean macaddress deviceid secondaryip:list ip6address ip6gateway ip6cidr"
 _CHECK = "checkname checktype success:boolean status@4.22 lastupdated:date details"
 _JOB = "accountid account@4.19 domainid@4.19 domainpath@4.19 userid cmd jobstatus:integer jobprocstatus:integer \
     jobresultcode:integer jobresulttype jobresult:responseobject jobinstancetype jobinstanceid managementserverid@4.19 \
@@ -46,7 +46,7 @@ _OBJECTS = {
     "network": f"id name displaytext broadcastdomaintype traffictype gateway netmask cidr zoneid zonename \
         networkofferingid networkofferingname networkofferingconservemode:boolean issystem:boolean state broadcasturi \
         dns1 type vlan acltype vpcid vpcname@4.16 aclid aclname@4.16 ip6cidr ip6gateway {_OWNER} \
-        service:list networkdomain physicalnetworkid restartrequired:boolean \
+        ip6routing@4.17 ip6routes:set@4.17 service:list networkdomain physicalnetworkid restartrequired:boolean \
         canusefordeploy:boolean ispersistent:boolean strechedl2subnet:boolean redundantrouter:boolean@4.11.1 \
         egressdefaultpolicy:boolean created:date@4.16 jobid jobstatus:integer",
     "vpc": f"id name displaytext created:date state zoneid zonename service:list cidr vpcofferingid \
@@ -146,6 +146,8 @@ _OBJECT_OF = {
     "associateIpAddress": "publicipaddress",
     "listFirewallRules": "firewallrule",
     "createFirewallRule": "firewallrule",
+    "listIpv6FirewallRules": "firewallrule",
+    "createIpv6FirewallRule": "firewallrule",
     "listEgressFirewallRules": "firewallrule",
     "createEgressFirewallRule": "firewallrule",
     "listPortForwardingRules": "portforwardingrule",

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `lab up` can be asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from csworkbench.lab import capability, ipv6, plan, topologies
+from csworkbench.lab.hosts import LabError
+from csworkbench.lab.profiles import PROFILES, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `lab up` was asked for."""
+
+    profile: str = "4.22"
+    vms: int = 10
+    topology: str = "isolated"
+    scale: float = 0.1
+    tls: bool = False
+    """Serve the API over HTTPS too, with a certificate of a private CA."""
+    hostile_names: bool = False
+    """Display names that clients must escape."""
+
+    def check(self) -> Profile:
+        """The profile; raises LabError for anything that is not offered."""
+        if self.profile not in PROFILES:
+            raise LabError(f"unknown profile {self.profile!r}; there are {', '.join(PROFILES)}")
+        if self.topology not in topologies.NAMES:
+            raise LabError(f"unknown topology {self.topology!r}; there are {', '.join(topologies.NAMES)}")
+        if self.topology == "ipv6":
+            capability.require_program("radvd", "radvd", "the topology ipv6")
+            if not PROFILES[self.profile].has(*ipv6.FIRST_RELEASE):
+                raise LabError(f"CloudStack {self.profile} has no IPv6 in isolated networks; 4.17 is the first")
+        if not 1 <= self.vms <= plan.MAX_VMS:
+            raise LabError(f"--vms must be 1 to {plan.MAX_VMS}")
+        if not 0 <= self.scale <= 10:
+            raise LabError("--scale must be 0 to 10")
+        return PROFILES[self.profile]
+
+    def to_json(self) -> str:
+        """For the process that will be the cloud."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        """The other end of `to_json`."""
+        return cls(**json.loads(text))
