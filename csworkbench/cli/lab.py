@@ -16,6 +16,7 @@ import click
 from csworkbench.cli.lab_truth import truth
 
 if TYPE_CHECKING:
+    from csworkbench.lab.fleet import Group
     from csworkbench.lab.options import Options
 
 FAILED, USAGE = 1, 2
@@ -59,7 +60,12 @@ def _one_line_errors() -> Iterator[None]:
 @lab.command()
 @click.option("--profile", default="4.22", show_default=True, help="CloudStack release to behave like.")
 @click.option("--vms", default=10, show_default=True, help="Tenant VMs, each with a public address.")
-@click.option("--topology", default="isolated", show_default=True, help="isolated, redundant, shared or ipv6.")
+@click.option("--topology", default="isolated", show_default=True, help="isolated, redundant, vpc, shared or ipv6.")
+@click.option(
+    "--fleet",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with more networks: samples/fleets/mixed.yaml.",
+)
 @click.option("--scale", default=0.1, show_default=True, help="Factor on injected waits (boot, pauses).")
 @click.option("--tls", is_flag=True, help="Serve the API over HTTPS, with a private CA's certificate.")
 @click.option("--hostile-names", is_flag=True, help="Display names full of markup, formulas and control characters.")
@@ -72,6 +78,7 @@ def up(
     profile: str,
     vms: int,
     topology: str,
+    fleet: Path | None,
     scale: float,
     tls: bool,
     hostile_names: bool,
@@ -84,7 +91,8 @@ def up(
     from csworkbench.lab.options import Options
 
     started_at = time.monotonic()
-    options = Options(profile, vms, topology, scale, tls=tls, hostile_names=hostile_names)
+    groups = _groups(fleet) if fleet else ()
+    options = Options(profile, vms, topology, scale, tls=tls, hostile_names=hostile_names, fleet=groups)
     try:
         options.check()
     except LabError as error:
@@ -98,6 +106,16 @@ def up(
             _up_detached(state, options, started_at, as_json=as_json)
     except LabError as error:
         _fail(error)
+
+
+def _groups(file: Path) -> tuple[Group, ...]:
+    from csworkbench.cli.fleet_file import load_fleet
+    from csworkbench.config import ConfigError
+
+    try:
+        return load_fleet(file)
+    except ConfigError as error:
+        _fail(error, USAGE)
 
 
 def _up_here(state: Path, options: Options, started_at: float, *, until_eof: bool, as_json: bool) -> None:
@@ -150,13 +168,18 @@ def _show(message: dict[str, Any], *, as_json: bool) -> None:
 def _summary(info: dict[str, Any]) -> None:
     vpc = f" of VPC {info['vpc']}" if "vpc" in info else ""
     click.echo(
-        f"CloudStack {info['profile']} test cloud, {info['topology']}, {info['vms']} tenants, scale {info['scale']}: "
-        f"up in {info['started_s']:.2f} s\n"
+        f"CloudStack {info['profile']} test cloud, {info['topology']}, {_networks(info)}, scale {info['scale']}: "
+        f"up in {info['started_s']:.2f} s, {info['memory_mb']} MB\n"
         f"  API       {info['endpoint']}\n"
         f"  network   {info['network']}{vpc}, egress target {info['egress_target']}\n"
         f'  try       eval "$(csworkbench lab env)"   csworkbench lab exec vm01 -- ping -c 3 {info["egress_target"]}\n'
         f"  end it    csworkbench lab down"
     )
+
+
+def _networks(info: dict[str, Any]) -> str:
+    tenants = f"{info['vms']} tenants"
+    return tenants if info["networks"] == 1 else f"{tenants}, {info['networks'] - 1} more networks"
 
 
 @lab.command()
@@ -177,6 +200,7 @@ def status(state: Path, as_json: bool) -> None:
     import json
 
     from csworkbench.lab import client
+    from csworkbench.lab.memory import memory_mb
 
     try:
         info = client.info(state)
@@ -185,6 +209,7 @@ def status(state: Path, as_json: bool) -> None:
             click.echo(json.dumps({"state": "down"}))
             sys.exit(FAILED)
         _fail(error)
+    info["memory_mb"] = memory_mb(info["pid"])  # now; the file has what it was at the start
     if as_json:
         click.echo(json.dumps(info))
     else:

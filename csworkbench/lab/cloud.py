@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from csworkbench.lab import hostile, plan, provider, records, topologies
+from csworkbench.lab import fleet, hostile, plan, provider, records, topologies
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
 from csworkbench.lab.faults import Faults
@@ -18,6 +19,7 @@ from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.management import Fixtures, Management
+from csworkbench.lab.memory import memory_mb
 from csworkbench.lab.options import Options
 from csworkbench.lab.orchestrator import Orchestrator, StartError
 from csworkbench.lab.records import Router, Served
@@ -34,6 +36,8 @@ _SERVICE_PORTS = {"dns": 53, "metadata": 80}
 """Services of the router for its guests that can be cut off by their port."""
 BREAK_PATHS = ("egress", "ingress", "all", *_SERVICE_PORTS, "balancer")
 _LONGEST_BREAK_MS = 3_600_000
+_AT_ONCE = 8
+"""Machines that start at a time: more of them only wait for the kernel's network lock, and for each other."""
 
 
 class Cloud:
@@ -67,10 +71,11 @@ class Cloud:
         layout = topologies.build(options.topology, options.vms, rng)
         if options.hostile_names:
             hostile.rename(layout.networks)
+        members = {member.network.id: member for member in fleet.extend(layout, options.fleet, rng)}
         fixtures = Fixtures.make(rng)
         fabric, faults = Fabric(namespaces), Faults()
         settings = Settings(profile)
-        around = Surroundings(fabric, Pace(0.0), faults, rng, settings)
+        around = Surroundings(fabric, Pace(0.0), faults, rng, settings, at_once=True)
         numbers = itertools.count(plan.FIRST_INSTANCE + len(layout.vms))
 
         def new_router(served: Served) -> Router:
@@ -100,19 +105,36 @@ class Cloud:
             served.zone_id = fixtures.zone
         for network in layout.networks:
             network.public_key = next(iter(keys.values())).authorized.strip()
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def limited(work: Awaitable[None]) -> None:
+            async with gate:
+                await work
+
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(system_vms.bring_up(lambda: next(numbers)))
-                for served in management.served:
-                    tasks.create_task(orchestrator.implement(served))  # without waits: nobody measures a first start
+                for served in management.served:  # without waits: nobody measures a first start
+                    member = members.get(served.id)
+                    tasks.create_task(
+                        limited(
+                            member.start(orchestrator, settings, new_router)
+                            if member
+                            else orchestrator.implement(served)
+                        )
+                    )
                 for vm in layout.vms:
-                    tasks.create_task(tenants.start(vm, keys[vm.name]))
+                    tasks.create_task(limited(tenants.start(vm, keys[vm.name])))
         except* (LabError, StartError) as errors:
             raise LabError(str(errors.exceptions[0])) from errors
         await provider.wait_for_ipv6(fabric, [vm for vm in layout.vms if vm.network.cidr6 is not None])
-        around.pace = Pace(options.scale)
         watch = RoleWatch(around, orchestrator, log, lambda: management.served)
         await watch.look()
+        for member in members.values():
+            for router in member.network.routers:
+                if router.state == records.RUNNING:
+                    await management.health.check(router)
+        around.pace, around.at_once = Pace(options.scale), False
         cloud._watching = asyncio.create_task(watch.run())
         return cloud
 
@@ -188,6 +210,8 @@ def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: obje
         "topology": options.topology,
         "scale": options.scale,
         "vms": options.vms,
+        "networks": len(cloud.management.networks),
+        "memory_mb": memory_mb(os.getpid()),
         "key": cloud.management.key,
         "secret": cloud.management.secret,
         "accounts": cloud.management.accounts.listing(),

@@ -130,6 +130,10 @@ class Fabric:
         lines = (f"link add name {name} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0" for name in names)
         await self.ip(self.namespaces.fab, "\n".join(lines))
 
+    async def remove_switch(self, name: str) -> None:
+        """The bridge of a network that is gone; nothing when it is not there."""
+        await self.ip(self.namespaces.fab, f"link del {name}", check=False)
+
     def next_clock_offset(self) -> int:
         """Seconds by which the next host's CLOCK_MONOTONIC shall differ from everybody else's."""
         self._clock += _CLOCK_STEP_S

@@ -89,7 +89,7 @@ class Health:
         results += [
             _result(f"{service}.service", BASIC, process in processes, "service is running")
             for service, process in _SERVICES
-            if service == "dhcp" or not router.kind == "dhcpsrvr"
+            if service == "dhcp" or router.kind != "dhcpsrvr"
         ]
         results.append(_result("webserver.service", BASIC, ":80 " in seen["web"], "service is running"))
         return [

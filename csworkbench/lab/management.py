@@ -15,6 +15,7 @@ from csworkbench.lab.events import Event, EventFamily, EventLog
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.health import Health
 from csworkbench.lab.jobs import Jobs
+from csworkbench.lab.keypairs import KeyPair
 from csworkbench.lab.limits import Limits
 from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.profiles import Profile
@@ -99,6 +100,7 @@ class Management:
     """The zone's; None in tests of the API alone."""
     away: bool = False
     """Its process is down: connections are closed without an answer."""
+    key_pairs: list[KeyPair] = field(default_factory=list)
     accounts: Accounts = field(init=False)
     sessions: Sessions = field(default_factory=Sessions)
     rate: RateLimit = field(default_factory=RateLimit)
@@ -232,6 +234,7 @@ class Management:
             "internalbalancer": ids(lambda: (rule for network in self.networks for rule in network.internal_balancers)),
             "acllist": ids(lambda: self.acl_lists),
             "aclrule": ids(lambda: (rule for acl in self.acl_lists for rule in acl.rules)),
+            "keypair": ids(lambda: self.key_pairs),
             "event": ids(lambda: self.log.events),
             "alert": ids(lambda: self.log.alerts),
             "zone": lambda: {fixed.zone, fixed.second_zone},

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from csworkbench.lab import capability, ipv6, plan, topologies
+from csworkbench.lab import capability, fleet, ipv6, plan, topologies
+from csworkbench.lab.fleet import Group
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.profiles import PROFILES, Profile
 
@@ -24,6 +25,9 @@ class Options:
     hostile_names: bool = False
     """Display names that clients must escape."""
 
+    fleet: tuple[Group, ...] = ()
+    """More networks beside the first one."""
+
     def check(self) -> Profile:
         """The profile; raises LabError for anything that is not offered."""
         if self.profile not in PROFILES:
@@ -38,6 +42,7 @@ class Options:
             raise LabError(f"--vms must be 1 to {plan.MAX_VMS}")
         if not 0 <= self.scale <= 10:
             raise LabError("--scale must be 0 to 10")
+        fleet.check(self.fleet, self.vms + 3)
         return PROFILES[self.profile]
 
     def to_json(self) -> str:
@@ -47,4 +52,5 @@ class Options:
     @classmethod
     def from_json(cls, text: str) -> Options:
         """The other end of `to_json`."""
-        return cls(**json.loads(text))
+        given = json.loads(text)
+        return cls(**{**given, "fleet": tuple(Group(**group) for group in given["fleet"])})

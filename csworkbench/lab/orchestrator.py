@@ -79,6 +79,29 @@ class Orchestrator:
             if len(others) == len(waiting):
                 raise StartError(f"no router of {served.name} becomes PRIMARY")
 
+    async def release(self, served: Served) -> None:
+        """Destroy all its routers: it is deleted, or could not be implemented."""
+        async with self._lock(served):
+            for router in list(served.routers):
+                if router.state not in _EXPENDABLE:
+                    await self._stop(router, forced=True)
+                await self._expunge(router)
+
+    async def change_offering(
+        self, network: Network, *, redundant: bool, in_sequence: bool, family: EventFamily
+    ) -> None:
+        """One router or two from now on: all go first, or one after the other. Raises ApiError 530."""
+        async with self._lock(network):
+            network.redundant = redundant
+            try:
+                await (self._rolling(network, family) if in_sequence else self._destroy_first(network, family))
+            except (StartError, LabError) as error:
+                network.restart_required = True
+                text = (
+                    "Failed to implement network (with specified id) elements and resources as a part of network update"
+                )
+                raise ApiError(INTERNAL, text) from error
+
     async def restart_network(self, network: Network, restart: Restart, family: EventFamily) -> None:
         """restartNetwork; raises ApiError 431 or 530 as the job's result does."""
         kind = "NETWORK.RESTART"

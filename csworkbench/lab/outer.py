@@ -9,6 +9,7 @@ import importlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -45,6 +46,8 @@ async def run(options: Any, state: StateDirectory, report: Report, *, started_at
     await asyncio.sleep(0)  # it has forked when this returns
     importlib.import_module("csworkbench.lab.api.server")  # aiohttp takes 0.2 s: the supervisor starts beside it
     namespaces = await starting
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a host needs some five; what it runs has its own limit
     serving = asyncio.create_task(_serve(options, state, namespaces, report, started_at, stop))
     try:
         serving.add_done_callback(lambda _: stop.set())

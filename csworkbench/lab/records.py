@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from csworkbench.lab.keypairs import KeyPair
+
 ADD, ACTIVE, REVOKE = "Add", "Active", "Revoke"
 """States of a rule: not on the router yet, there, on its way out."""
 RUNNING = "Running"
+RELEASING = "Releasing"
+"""State of a public address that goes: routers leave it away from now on."""
 
 
 def new_id(rng: random.Random) -> str:
@@ -46,6 +50,8 @@ class Vm:
     user_data: str = ""
     display_name: str = ""
     """What people call it; empty: its name."""
+    key_pairs: tuple[KeyPair, ...] = ()
+    """Those that it was deployed with: their keys may log in."""
     state: str = RUNNING
     created: datetime = field(default_factory=now)
 
@@ -253,6 +259,11 @@ class Served:
         return 2 if self.redundant else 1
 
     @property
+    def held_ips(self) -> list[PublicIp]:
+        """The public addresses that its routers shall have."""
+        return [ip for ip in self.ips if ip.state != RELEASING]
+
+    @property
     def source_nat(self) -> PublicIp | None:
         """The address that the VMs leave with; None where there is no source NAT."""
         return next((ip for ip in self.ips if ip.source_nat), None)
@@ -263,14 +274,14 @@ class Network(Served):
     """A guest network with all that belongs to it. A tier's `ips` are the very list of its VPC."""
 
     kind: Literal["Isolated", "Shared"] = "Isolated"
+    display_text: str = ""
+    """The name, where it is empty."""
     cidr: ipaddress.IPv4Network
     gateway: str
     vlan: int
     bridge: str
     """The switch that its VMs and routers are plugged into."""
     vpc: Vpc | None = None
-    display_text: str = ""
-    """Empty: its name."""
     vms: list[Vm] = field(default_factory=list)
     firewall: list[FirewallRule] = field(default_factory=list)
     egress: list[FirewallRule] = field(default_factory=list)

@@ -94,7 +94,7 @@ def mangle_table(network: Network, stages: Collection[Stage]) -> str:
     chains = dict.fromkeys(("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"), "ACCEPT")
     rules = list(_BASE_MANGLE)
     if Stage.ADDRESSES in stages:
-        for ip in network.ips:
+        for ip in network.held_ips:
             allowed = _allowed(network, ip) if Stage.FIREWALL in stages else []
             chains[f"FIREWALL_{ip.address}"] = chains[f"VPN_{ip.address}"] = "-"
             rules += [
@@ -167,7 +167,7 @@ def _forwarding(network: Network) -> list[ForwardingRule]:
 
 
 def _static_nat(network: Network) -> list[tuple[PublicIp, Vm]]:
-    return [(ip, ip.static_nat) for ip in network.ips if ip.static_nat is not None]
+    return [(ip, ip.static_nat) for ip in network.held_ips if ip.static_nat is not None]
 
 
 def _matches(rule: FirewallRule) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from csworkbench.lab import records
 from csworkbench.lab.fabric import Daemon, Fabric, Port
 from csworkbench.lab.hosts import SYSTEM_PATH, Host
-from csworkbench.lab.records import Network, Vm
+from csworkbench.lab.plan import SSH_PORT
+from csworkbench.lab.records import ForwardingRule, Network, Vm
 from csworkbench.lab.state import StateDirectory
 from csworkbench.lab.tenant import SshKeys
 
@@ -25,22 +26,34 @@ class Tenants:
         self.next_number = next_number
         self._machines: dict[str, tuple[Host, Port]] = {}
         self._servers: dict[str, Daemon] = {}
+        self._making_keys = asyncio.Lock()
         self._sshd = shutil.which("sshd", path=SYSTEM_PATH) or "sshd"
 
     async def keys(self) -> dict[str, SshKeys]:
         """Everybody's keys, made where missing; known_hosts has them by public address, else by the guest's own."""
-        public = {rule.vm.name: rule.ip.address for network in self._networks for rule in network.forwarding}
+        public = {rule.vm.name: _known_as(rule) for network in self._networks for rule in network.forwarding}
         vms = (vm for network in self._networks for vm in network.vms)
-        return await self._state.ssh_keys({vm.name: public.get(vm.name, vm.address) for vm in vms})
+        async with self._making_keys:
+            return await self._state.ssh_keys({vm.name: public.get(vm.name, vm.address) for vm in vms})
 
     def is_taken(self, name: str) -> bool:
         """Whether a host of that name runs: a machine, or one of the lab's own."""
         return name in self._fabric.hosts or any(vm.name == name for network in self._networks for vm in network.vms)
 
+    async def connect(self, network: Network) -> None:
+        """A switch for a network that is being implemented."""
+        await self._fabric.switches(network.bridge)
+
+    async def disconnect(self, network: Network) -> None:
+        """Take its switch away."""
+        await self._fabric.remove_switch(network.bridge)
+
     async def start(self, vm: Vm, keys: SshKeys | None = None) -> None:
         """Power on; returns when it listens."""
         if keys is None:
             keys = (await self.keys())[vm.name]
+        extra = "".join(f"{pair.public_key}\n" for pair in vm.key_pairs)
+        keys = SshKeys(keys.host_key, keys.authorized + extra)
         host, _port = self._machines[vm.id] = await self._fabric.tenant(vm, keys)
         self._servers[vm.id], _ = await asyncio.gather(self._fabric.sshd(host, self._sshd), self._fabric.website(host))
         vm.state = records.RUNNING
@@ -61,3 +74,8 @@ class Tenants:
             await server.running.exited
         elif server.running.exited.done():
             self._servers[vm.id] = await self._fabric.sshd(self._machines[vm.id][0], self._sshd)
+
+
+def _known_as(rule: ForwardingRule) -> str:
+    """The name in known_hosts of what a forwarded port leads to."""
+    return rule.ip.address if rule.public_port == SSH_PORT else f"[{rule.ip.address}]:{rule.public_port}"

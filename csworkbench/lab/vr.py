@@ -57,6 +57,8 @@ class Surroundings:
     faults: Faults
     rng: random.Random
     settings: Settings
+    at_once: bool = False
+    """The cloud comes up and nobody looks: routers are configured in one step, not file by file."""
 
 
 class VirtualRouter:
@@ -128,13 +130,17 @@ class VirtualRouter:
         await self._ipv6.boot(self.host)
         self._units = Units(self.host, self.services.units())
         await asyncio.gather(
-            self.services.boot(), system_vm.boot(self._fabric, self.host, self.row.control.address, self._units)
+            self.services.boot(serving=self._around.at_once),
+            system_vm.boot(self._fabric, self.host, self.row.control.address, self._units),
         )
         await self.host.write({BOOT_FLAG: ""})
 
     async def configure(self) -> None:
         """One aggregated configuration: each file a run of configure.py, and a conntrack flush at the end."""
         async with self._turn:
+            if self._around.at_once:
+                await self._configure_at_once()
+                return
             for stage in self._rules.stages:
                 await self._run(stage)
             await self.host.call("flush_conntrack")
@@ -204,7 +210,7 @@ class VirtualRouter:
             case Stage.METADATA:
                 await self.services.metadata(lambda: pace.wait(timing.METADATA_PER_VM_S))
                 self._stages.add(stage)
-            case _ if not self.row.kind == "dhcpsrvr":
+            case _ if self.row.kind != "dhcpsrvr":
                 await self._rules_run(stage, _RULE_RUNS[stage])
 
     async def _join_pair(self) -> None:
@@ -227,6 +233,30 @@ class VirtualRouter:
         async with self._turn:
             await self.services.passivate()
 
+    async def _configure_at_once(self) -> None:
+        """To the same end as all files: a process per table and file is most of what many routers cost."""
+        self._stages.update(self._rules.stages)
+        self._egress = self._source_nat = True
+        await self._take_addresses()
+        if self.row.redundant:
+            await self._join_pair()
+        await self._restore(
+            self._rules.filter(self._stages, egress=True) + self._rules.nat(self._stages, source_nat=True)
+        )
+        await self._ipv6.firewall(self.host)
+        for stage in self._rules.stages:
+            match stage:
+                case Stage.ADDRESSES:
+                    await self.services.passwords()
+                case Stage.DHCP:
+                    await self.services.names()
+                case Stage.METADATA:
+                    await self.services.metadata(lambda: self._around.pace.wait(0))
+                case Stage.LOAD_BALANCER:
+                    await self.services.balance(serving=True)
+                case _:
+                    pass
+
     async def _take_addresses(self) -> None:
         self._stages.add(Stage.ADDRESSES)
         tables = self._rules.mangle(self._stages)  # closed before it is reachable
@@ -234,7 +264,7 @@ class VirtualRouter:
             tables += self._rules.filter(self._stages, egress=False)
         await self._restore(tables)
         if self._public is not None:
-            device, wanted = self._public.device, [ip.address for ip in self._served.ips if not ip.source_nat]
+            device, wanted = self._public.device, [ip.address for ip in self._served.held_ips if not ip.source_nat]
             lines = [
                 *(f"addr del {address}/{_WIDTH} dev {device}" for address in self._held if address not in wanted),
                 *(f"addr replace {address}/{_WIDTH} brd + dev {device}" for address in wanted),
@@ -270,7 +300,7 @@ class VirtualRouter:
             nic.device: ([nic.address], None) for nic in self.row.guests
         }
         if self._public is not None:
-            public = [ip.address for ip in self._served.ips if ip.source_nat or Stage.ADDRESSES in self._stages]
+            public = [ip.address for ip in self._served.held_ips if ip.source_nat or Stage.ADDRESSES in self._stages]
             upstream = plan.PUBLIC_GATEWAY if self._around.faults.is_set("real-arping") else None
             devices[self._public.device] = (public, upstream)
         sending = asyncio.create_task(self.host.call("announce", devices=devices))  # in the background, as there

@@ -39,14 +39,14 @@ class Services:
         self.active = not row.redundant
         """False on a BACKUP: it has no password server, and its dnsmasq is stopped."""
 
-    async def boot(self) -> None:
-        """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener."""
+    async def boot(self, *, serving: bool) -> None:
+        """What the image starts by itself: a web server that knows nobody yet, haproxy with its dummy listener.
+
+        `serving`: haproxy with its rules at once, because a reload right after its start may be lost.
+        """
         await self._start_web()
-        if self._row.kind in (
-            "router",
-            "vpcrouter",
-        ):  # an internal LB VM's gets its rules at once: haproxy loses a reload that early
-            await self.balance(serving=False)
+        if self._row.kind in ("router", "vpcrouter"):
+            await self.balance(serving=serving)
 
     def units(self) -> dict[str, Unit]:
         """What the router's systemctl knows."""
@@ -81,6 +81,12 @@ class Services:
                 await self._fabric.service(self._host, "passwords", address=address, directory=PASSWORD_DIRECTORY)
                 for address in self._addresses
             ]
+
+    async def end_web(self) -> None:
+        """The web server dies, as it may in the field; nobody starts it again before the router's next start."""
+        for daemon in self._web:
+            await daemon.running.kill(group=False)
+            await daemon.running.exited
 
     async def names(self) -> None:
         """DHCP and DNS: start dnsmasq, or let a running one read its files again; a BACKUP only gets the files."""
@@ -167,7 +173,7 @@ def vm_data(network: Network, vm: Vm) -> dict[str, str]:
         "public-hostname": public,
         "instance-id": vm.id,
         "vm-id": vm.id,
-        "public-keys": network.public_key,
+        "public-keys": "\n".join(pair.public_key for pair in vm.key_pairs) or network.public_key,
         "cloud-identifier": f"CloudStack-{{{network.zone_id}}}",
         "hypervisor-host-name": "kvm-01",
     }

@@ -257,7 +257,7 @@ def test_ssh_off_stops_the_last_tenants_server_only(cloud: RunningCloud) -> None
 
 def test_status_env_and_a_second_up(cloud: RunningCloud) -> None:
     info = json.loads(cloud.lab("status", "--json").stdout)
-    assert info == cloud.info
+    assert {**info, "memory_mb": 0} == {**cloud.info, "memory_mb": 0}
     shown = subprocess.run(
         [
             "sh",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from csworkbench.cli import COMMANDS, HIDDEN
+from csworkbench.lab.fleet import Group
 from csworkbench.model import scenario
 from csworkbench.results import tables
 
@@ -32,6 +33,10 @@ def test_every_column_is_documented(columns: tuple[str, ...]) -> None:
 def test_every_scenario_key_is_documented(cls: type) -> None:
     names = {field.name for field in fields(cls)}
     assert names - words("docs/scenario.md") == set()
+
+
+def test_every_key_of_a_fleet_is_documented() -> None:
+    assert {field.name for field in fields(Group)} - words("docs/test-cloud.md") == set()
 
 
 def test_every_command_is_in_the_readme() -> None:

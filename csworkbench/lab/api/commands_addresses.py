@@ -5,15 +5,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab import plan
 from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, VPC, ZONE, owner_fields, shown
 from csworkbench.lab.api.commands_rules import public_ip, rule_network
-from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, PARAMETER, ApiError, invalid_value
+from csworkbench.lab.api.errors import PARAMETER, ApiError, invalid_value
+from csworkbench.lab.api.implementation import free_address
 from csworkbench.lab.api.limits import require_public_ip
 from csworkbench.lab.api.listing import Row, owned_by, reply, row, stamp
-from csworkbench.lab.api.programming import Operation, accept, conflict, narrated, program
+from csworkbench.lab.api.programming import Operation, accept, conflict, narrated, program, program_or_undo
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import Network, PublicIp, Served
+from csworkbench.lab.records import (
+    RELEASING,
+    REVOKE,
+    BalancerRule,
+    FirewallRule,
+    ForwardingRule,
+    Network,
+    PublicIp,
+    Served,
+    Vm,
+)
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -117,22 +127,19 @@ async def list_ip_forwarding_rules(_server: Management, arguments: Arguments) ->
     is_async=True,
 )
 async def associate_ip_address(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Acquire the wanted address or the lowest free one; the router takes it with everything closed."""
+    """Acquire the wanted address or the lowest free one; the router takes it with everything closed.
+
+    The first address of a network that nobody uses yet becomes its source NAT address.
+    """
     network, served = _owner(server, arguments)
     require_public_ip(server)
-    free = list(plan.free_addresses({ip.address for ip in server.ips}))
-    wanted = arguments.get("ipaddress", free[0] if free else None)
-    if wanted not in free:
-        raise ApiError(INSUFFICIENT_CAPACITY, f"Insufficient address capacity: {wanted or 'none'} is free", 4325)
-    ip = PublicIp(server.new_id(), str(wanted), network, state="Allocating")
+    first = network is not None and network.kind == "Isolated" and network.vpc is None and served.source_nat is None
+    address = free_address(server, arguments.get("ipaddress"))
+    ip = PublicIp(server.new_id(), address, network, source_nat=first, state="Allocating")
     served.ips.append(ip)
 
     async def work() -> dict[str, Any]:
-        try:
-            await program(server, served, Stage.ADDRESSES)
-        except ApiError:
-            served.ips.remove(ip)
-            raise
+        await program_or_undo(server, served, Stage.ADDRESSES, undo=lambda: served.ips.remove(ip))
         ip.state = "Allocated"
         return {"ipaddress": _ip_row(server, ip)}
 
@@ -146,21 +153,22 @@ async def associate_ip_address(server: Management, arguments: Arguments) -> dict
     is_async=True,
 )
 async def disassociate_ip_address(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """Release an address with all rules on it."""
+    """Release an address with all rules on it; they stay, on their way out, when no router can be programmed."""
     ip = public_ip(server, arguments["id"])
     served = _served(server, ip)
     if ip.source_nat:
         raise ApiError(PARAMETER, "ip address is used for source nat purposes and can not be disassociated.", 4350)
 
     async def work() -> dict[str, Any]:
-        ip.state = "Releasing"
-        ip.static_nat = None
+        ip.state = RELEASING
+        for rule in _rules_on(served, ip):
+            rule.state = REVOKE
+        await program(server, served, *_ALL_FILES)
         for network in served.networks:
             network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
             network.forwarding[:] = [rule for rule in network.forwarding if rule.ip is not ip]
             network.balancers[:] = [rule for rule in network.balancers if rule.ip is not ip]
         served.ips[:] = [other for other in served.ips if other is not ip]
-        await program(server, served, *_ALL_FILES)
         return {"success": True}
 
     return accept(server, served, _RELEASE, ip.id, work)
@@ -189,12 +197,8 @@ async def enable_static_nat(server: Management, arguments: Arguments) -> dict[st
     family = server.begin(_ENABLE.kind, _ENABLE.doing, _ENABLE.resource(ip.id, ip.address))
 
     async def work() -> dict[str, Any]:
-        ip.static_nat = vm
-        try:
-            await program(server, network.served, Stage.STATIC_NAT)
-        except ApiError:
-            ip.static_nat = None
-            raise
+        before, ip.static_nat = ip.static_nat, vm
+        await program_or_undo(server, network.served, Stage.STATIC_NAT, undo=lambda: _give(ip, before))
         return {"success": True}
 
     return await narrated(family, _ENABLE, work)
@@ -214,9 +218,12 @@ async def disable_static_nat(server: Management, arguments: Arguments) -> dict[s
     network = ip.static_nat.network
 
     async def work() -> dict[str, Any]:
-        ip.static_nat = None
+        before, ip.static_nat = ip.static_nat, None
+        for rule in _rules_on(network, ip):
+            rule.state = REVOKE
+        stages = (Stage.FIREWALL, Stage.STATIC_NAT)
+        await program_or_undo(server, network.served, *stages, undo=lambda: _give(ip, before))
         network.firewall[:] = [rule for rule in network.firewall if rule.ip is not ip]
-        await program(server, network.served, Stage.FIREWALL, Stage.STATIC_NAT)
         return {"success": True}
 
     return accept(server, network.served, _DISABLE, ip.id, work)
@@ -241,6 +248,14 @@ def _isolated(network: Network) -> Network:
     if network.kind != "Isolated":
         raise invalid_value("Ip address can only be assigned to an Isolated network with source nat service")
     return network
+
+
+def _give(ip: PublicIp, vm: Vm | None) -> None:
+    ip.static_nat = vm
+
+
+def _rules_on(served: Served, ip: PublicIp) -> list[FirewallRule | ForwardingRule | BalancerRule]:
+    return [rule for network in served.networks for rule in (*network.firewall, *network.public_rules) if rule.ip is ip]
 
 
 def _served(server: Management, ip: PublicIp) -> Served:

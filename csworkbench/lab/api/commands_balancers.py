@@ -16,9 +16,9 @@ from csworkbench.lab.api.commands_rules import (
     revoke_opened,
     rule_network,
 )
-from csworkbench.lab.api.errors import ApiError, invalid_value
+from csworkbench.lab.api.errors import invalid_value
 from csworkbench.lab.api.listing import Row, owned_by, reply, row
-from csworkbench.lab.api.programming import Operation, accept, program
+from csworkbench.lab.api.programming import Operation, accept, program, program_or_undo
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import ACTIVE, ADD, REVOKE, BalancerRule, Network, Vm
 from csworkbench.lab.rules import Stage
@@ -150,13 +150,12 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
     network.balancers.append(rule)
     opened = open_port(server, network, ip, protocol, public, rule.id) if opens(network, arguments) else None
 
+    def undo() -> None:
+        discard(network.balancers, rule)
+        discard(network.firewall, opened)
+
     async def work() -> dict[str, Any]:
-        try:
-            await program(server, network.served, *_FILES)
-        except ApiError:
-            discard(network.balancers, rule)
-            discard(network.firewall, opened)
-            raise
+        await program_or_undo(server, network.served, *_FILES, undo=undo)
         rule.state = ACTIVE
         if opened is not None:
             opened.state = ACTIVE
@@ -234,11 +233,11 @@ async def remove_from_load_balancer_rule(server: Management, arguments: Argument
 
 async def _serve_from(server: Management, rule: BalancerRule, vms: list[Vm]) -> dict[str, Any]:
     before, rule.vms = rule.vms, vms
-    try:
-        await program(server, rule.network.served, Stage.LOAD_BALANCER)
-    except ApiError:
+
+    def undo() -> None:
         rule.vms = before
-        raise
+
+    await program_or_undo(server, rule.network.served, Stage.LOAD_BALANCER, undo=undo)
     return {"success": True}
 
 

@@ -40,6 +40,8 @@ def owner_fields(server: Management) -> Row:
     Param("restartrequired", "boolean"),
     Param("networkofferingid", "uuid", entity="networkoffering"),
     Param("forvpc", "boolean"),
+    Param("canusefordeploy", "boolean"),
+    Param("supportedservices", "list"),
     VPC,
     Param("networkfilter", since=(4, 17)),
     Param("name", since=(4, 22)),
@@ -52,11 +54,13 @@ async def list_networks(server: Management, arguments: Arguments) -> dict[str, A
     if "type" in asked:
         asked["type"] = str(asked["type"]).capitalize()
     names = ("id", "name", "type", "acltype", "zoneid", "vpcid", "networkofferingid")
-    flags = ("issystem", "traffictype", "restartrequired")
+    flags = ("issystem", "traffictype", "restartrequired", "canusefordeploy")
     networks = server.networks if owned_by(server, arguments, server.owner) else []
     if "forvpc" in arguments:
         networks = [network for network in networks if (network.vpc is not None) == arguments["forvpc"]]
     items = [network_row(server, network) for network in networks]
+    wanted = set(asked.get("supportedservices", []))
+    items = [item for item in items if wanted <= {service["name"] for service in item["service"]}]
     return reply("network", shown(items, asked, names + flags), arguments)
 
 
@@ -85,10 +89,10 @@ def network_row(server: Management, network: Network) -> Row:
         networkofferingconservemode=True,
         issystem=False,
         state=network.state,
-        broadcasturi=f"vlan://{network.vlan}",
+        broadcasturi=f"vlan://{network.vlan}" if network.state != "Allocated" else None,
         dns1=plan.PUBLIC_GATEWAY,
         type=network.kind,
-        vlan=str(network.vlan),
+        vlan=str(network.vlan) if network.state != "Allocated" else None,
         acltype="Domain" if network.kind == "Shared" else "Account",
         **owner_fields(server),
         service=kind.services(providers=False),
@@ -142,6 +146,7 @@ def vm_row(server: Management, vm: Vm) -> Row:
     """A VM as the API shows it, with its one NIC and its static NAT address."""
     network, fixed = vm.network, server.fixtures
     public = next((ip for ip in network.ips if ip.static_nat is vm), None)
+    keys = ",".join(pair.name for pair in vm.key_pairs) or None
     nic = row(
         id=vm.nic_id,
         networkid=network.id,
@@ -179,6 +184,8 @@ def vm_row(server: Management, vm: Vm) -> Row:
         cpunumber=1,
         memory=512,
         hypervisor="KVM",
+        keypairs=keys if server.profile.has(4, 17) else None,
+        keypair=keys if not server.profile.has(4, 17) else None,
         publicip=public.address if public else None,
         publicipid=public.id if public else None,
         nic=[nic],

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, shown
-from csworkbench.lab.api.errors import ApiError, invalid_value
+from csworkbench.lab.api.errors import invalid_value
 from csworkbench.lab.api.listing import Row, owned_by, reply, row
-from csworkbench.lab.api.programming import Operation, accept, conflict, program
+from csworkbench.lab.api.programming import Operation, accept, conflict, program, program_or_undo
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import ACTIVE, ADD, REVOKE, FirewallRule, ForwardingRule, Network, PublicIp
 from csworkbench.lab.rules import Stage
@@ -146,11 +146,7 @@ def _create_firewall(
     rules.append(rule)
 
     async def work() -> dict[str, Any]:
-        try:
-            await program(server, rule.network.served, Stage.FIREWALL)
-        except ApiError:
-            discard(rules, rule)
-            raise
+        await program_or_undo(server, rule.network.served, Stage.FIREWALL, undo=lambda: discard(rules, rule))
         rule.state = ACTIVE
         return {"firewallrule": firewall_row(server, rule)}
 
@@ -262,13 +258,12 @@ async def create_port_forwarding_rule(server: Management, arguments: Arguments) 
     network.forwarding.append(rule)
     opened = open_port(server, network, ip, protocol, public, rule.id) if opens(network, arguments) else None
 
+    def undo() -> None:
+        discard(network.forwarding, rule)
+        discard(network.firewall, opened)
+
     async def work() -> dict[str, Any]:
-        try:
-            await program(server, network.served, Stage.FIREWALL, Stage.FORWARDING)
-        except ApiError:
-            discard(network.forwarding, rule)
-            discard(network.firewall, opened)
-            raise
+        await program_or_undo(server, network.served, Stage.FIREWALL, Stage.FORWARDING, undo=undo)
         rule.state = ACTIVE
         if opened is not None:
             opened.state = ACTIVE

@@ -62,12 +62,15 @@ _OBJECTS = {
         disconnected:date@4.13.1 version@4.13.1 activeviewersessions:integer jobid jobstatus:integer",
     "virtualmachine": f"id name displayname instancename {_OWNER} created:date state haenable:boolean zoneid zonename \
         hostid hostname templateid templatename serviceofferingid serviceofferingname cpunumber:integer \
-        memory:integer hypervisor publicip publicipid nic:set servicestate password keypairs jobid jobstatus:integer",
+        memory:integer hypervisor publicip publicipid nic:set servicestate password keypairs@4.17 keypair jobid \
+        jobstatus:integer",
     "publicipaddress": f"id ipaddress allocated:date zoneid zonename issourcenat:boolean isstaticnat:boolean \
         issystem:boolean isportable:boolean {_OWNER} forvirtualnetwork:boolean vlanid vlanname vpcid \
         vpcname@4.16 associatednetworkid \
         associatednetworkname networkid physicalnetworkid virtualmachineid virtualmachinename \
         virtualmachinedisplayname vmipaddress state hasrules:boolean@4.20 jobid jobstatus:integer",
+    "keypair": f"id@4.16 name fingerprint {_OWNER} privatekey",
+    "sshkeypair": f"id@4.16 name fingerprint {_OWNER}",
     "firewallrule": _FIREWALL,
     "portforwardingrule": "id privateport privateendport protocol publicport publicendport virtualmachineid \
         virtualmachinename virtualmachinedisplayname vmguestip ipaddressid ipaddress networkid state cidrlist \
@@ -124,6 +127,9 @@ _OBJECT_OF = {
     "listNetworks": "network",
     "createNetwork": "network",
     "updateNetwork": "network",
+    "createSSHKeyPair": "keypair",
+    "registerSSHKeyPair": "keypair",
+    "listSSHKeyPairs": "sshkeypair",
     "listVPCs": "vpc",
     "listVPCOfferings": "vpcoffering",
     "listRouters": "router",

@@ -58,6 +58,15 @@ async def program(server: Management, served: Served, *stages: Stage) -> None:
             raise ApiError(INTERNAL, f"Failed to apply rules: {error}") from error
 
 
+async def program_or_undo(server: Management, served: Served, *stages: Stage, undo: Callable[[], None]) -> None:
+    """Program; when that fails, put the rows back as they were before and raise what it raised."""
+    try:
+        await program(server, served, *stages)
+    except ApiError:
+        undo()
+        raise
+
+
 async def narrated(
     family: EventFamily, operation: Operation, work: Callable[[], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:

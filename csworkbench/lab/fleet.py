@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many small networks beside the first one, whose routers are in mixed states and of mixed versions."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from csworkbench.lab import plan, records
+from csworkbench.lab.hosts import LabError
+from csworkbench.lab.orchestrator import Orchestrator
+from csworkbench.lab.records import RUNNING, FirewallRule, ForwardingRule, Network, PublicIp, Router
+from csworkbench.lab.settings import Settings
+from csworkbench.lab.topologies import Layout
+
+MOST_NETWORKS = 100
+_MOST_VMS = 5
+_LATER_PORTS = 2200
+"""The second VM's SSH is port 2202 of the network's only address, the third one's 2203, ..."""
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+_VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){2,3}")
+_STOPPED, _OLD, _CURRENT, _FAILING, _PASSING = "Stopped", "old", "current", "failing", "passing"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """So many networks NAME-01, NAME-02 ... of one kind. Versions None: those of the cloud's release."""
+
+    name: str
+    count: int = 1
+    vms: int = 1
+    topology: str = "isolated"
+    state: str = RUNNING
+    template: str | None = None
+    """What the routers report as `version`."""
+    software: str | None = None
+    scripts: str = _CURRENT
+    health: str = _PASSING
+
+
+def problem(key: str, value: object) -> str | None:
+    """What is wrong with a value of a group, for a person; None when it is right."""
+    check, expected = _CHECKS[key]
+    return None if check(value) else f"{key} must be {expected}, not {value!r}"
+
+
+def missing_or_unknown(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of a group that are no keys, or `name` when it is not there."""
+    known = {field.name for field in fields(Group)}
+    return tuple(key for key in given if key not in known) or (() if "name" in given else ("name",))
+
+
+def _number(low: int, high: int) -> tuple[Callable[[object], bool], str]:
+    return lambda value: type(value) is int and low <= value <= high, f"a number from {low} to {high}"
+
+
+def _word(*words: str) -> tuple[Callable[[object], bool], str]:
+    return lambda value: value in words, " or ".join(words)
+
+
+def _text(pattern: re.Pattern[str], expected: str) -> tuple[Callable[[object], bool], str]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None, expected
+
+
+_CHECKS = {
+    "name": _text(_NAME, "lower-case letters, digits and hyphens"),
+    "count": _number(1, MOST_NETWORKS),
+    "vms": _number(0, _MOST_VMS),
+    "topology": _word("isolated", "redundant"),
+    "state": _word(RUNNING, _STOPPED),
+    "template": _text(_VERSION, 'a version in quotes such as "4.15.0"'),
+    "software": _text(_VERSION, 'a version in quotes such as "4.17.2.0"'),
+    "scripts": _word(_CURRENT, _OLD),
+    "health": _word(_PASSING, _FAILING),
+}
+
+
+def check(groups: Iterable[Group], taken: int) -> None:
+    """Raises LabError when they are too many for the cloud; `taken`: public addresses that others have."""
+    count = sum(group.count for group in groups)
+    if count > MOST_NETWORKS:
+        raise LabError(f"a fleet has at most {MOST_NETWORKS} networks, not {count}")
+    free = len(list(plan.free_addresses(()))) - taken
+    if count > free:
+        raise LabError(f"{count} networks need as many public addresses, and only {free} are left: fewer --vms")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A network of the fleet and what it shall be like."""
+
+    network: Network
+    group: Group
+
+    async def start(
+        self, orchestrator: Orchestrator, settings: Settings, new_router: Callable[[Network], Router]
+    ) -> None:
+        """Deploy its routers and let them be as old, stopped or ill as the group says. Raises StartError, LabError."""
+        network, group = self.network, self.group
+        if group.state == _STOPPED:
+            while len(network.routers) < (2 if network.redundant else 1):
+                network.routers.append(new_router(network))
+        else:
+            await orchestrator.implement(network)
+        for router in network.routers:
+            router.state = group.state
+            _age(router, group, settings)
+            if group.health == _FAILING and group.state == RUNNING:
+                await orchestrator.machine(router).services.end_web()
+
+
+def _age(router: Router, group: Group, settings: Settings) -> None:
+    software = group.software or settings.profile.code_version
+    router.template_version = group.template or settings.template
+    router.software_version = software
+    router.scripts_version = settings.profile.scripts_checksum
+    if group.scripts == _OLD:
+        router.scripts_version = hashlib.md5(f"old {software}".encode(), usedforsecurity=False).hexdigest()
+
+
+def extend(layout: Layout, groups: Iterable[Group], rng: random.Random) -> list[Member]:
+    """Add the networks of these groups to a layout: VMs `n02-vm01` ..., one public address each."""
+    free = plan.free_addresses({ip.address for network in layout.networks for ip in network.ips})
+    members = []
+    for group in groups:
+        for place in range(1, group.count + 1):
+            network = _network(f"{group.name}-{place:02}", group, layout, next(free), rng)
+            layout.networks.append(network)
+            members.append(Member(network, group))
+    return members
+
+
+def _network(name: str, group: Group, layout: Layout, address: str, rng: random.Random) -> Network:
+    """An isolated network that does with its source NAT address: SSH of each VM forwarded, ping answered."""
+    number = len(layout.networks) + 1
+    vlan = plan.GUEST_VLAN + number - 1
+    network = plan.empty_network(name, rng, vlan=vlan, bridge=f"br{vlan}")
+    network.redundant = group.topology == "redundant"
+    first = plan.FIRST_INSTANCE + len(layout.vms)
+    names = [f"n{number:02}-vm{place:02}" for place in range(1, group.vms + 1)]
+    plan.add_vms(network, names, iter(range(first, first + group.vms)), rng)
+    ip = PublicIp(records.new_id(rng), address, network, source_nat=True)
+    network.ips.append(ip)
+    network.firewall.append(FirewallRule(network, records.new_id(rng), ip, "icmp", None, None, "0.0.0.0/0"))
+    for place, vm in enumerate(network.vms, 1):
+        port = plan.SSH_PORT if place == 1 else _LATER_PORTS + place
+        network.firewall.append(FirewallRule(network, records.new_id(rng), ip, "tcp", port, port, "0.0.0.0/0"))
+        network.forwarding.append(ForwardingRule(network, records.new_id(rng), ip, "tcp", port, plan.SSH_PORT, vm))
+    return network
