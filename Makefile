@@ -9,7 +9,7 @@ PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base haproxy keepalived
 	iputils-ping iputils-arping fping radvd
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: setup system demo test test-full lint bench bench-full clean
+.PHONY: setup system demo test test-full lint bench bench-full strategies clean
 
 setup: system .venv/ready
 
@@ -54,6 +54,9 @@ bench: setup
 
 bench-full: setup
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python -m $$(echo $${b%.py} | tr / .) --full || exit 1; done
+
+strategies: setup
+	$(BIN)/python -m tests.bench.table_strategies --runs 5 --to samples/results
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

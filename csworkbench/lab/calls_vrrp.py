@@ -15,6 +15,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 FOLLOWING: dict[str, object] = {"following": True}
 """The first line: the FIFO exists and is read."""
@@ -23,13 +24,23 @@ _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 _LINK_REQUEST = struct.Struct("16sH22x")
 
 
+_ETH_ARP = 0x0806
+_kept: list[socket.socket] = []
+_ASK_EACH_S, _ASK_LIMIT_S = 0.002, 0.3
+
+
 def follow_vrrp(
-    fifo: str, devices: Sequence[str], commands: dict[str, list[list[str]]], environment: dict[str, str]
+    fifo: str,
+    devices: Sequence[str],
+    upstream: str,
+    commands: dict[str, list[list[str]]],
+    environment: dict[str, str],
 ) -> str:
     """Act on each state that keepalived writes to the FIFO and that has commands; never returns.
 
-    MASTER takes the devices up, any other state down; then its commands run in order. A failing step does not stop the
-    next, as in CloudStack's scripts. Writes one JSON line per transition: `state`, `links_ms` and `all_ms` (from the
+    MASTER takes the devices up and waits until `upstream` answers on the first (if both are named), any other state
+    takes them down; then its commands run in order. A failing step does not stop the next, as in CloudStack's
+    scripts. Writes one JSON line per transition: `state`, `links_ms` and `all_ms` (from the
     event until the links, and everything, are done), `failed` (error texts).
     """
     os.mkfifo(fifo, 0o600)
@@ -42,6 +53,8 @@ def follow_vrrp(
                 continue
             start = time.monotonic()
             failed = _set_links(devices, up=words[2] == PRIMARY_WORD)
+            if words[2] == PRIMARY_WORD and upstream and devices:
+                _await_answer(devices[0], upstream)
             links_ms = _since_ms(start)
             failed += _run(commands[words[2]], environment)
             _tell({"state": words[2], "links_ms": links_ms, "all_ms": _since_ms(start), "failed": failed})
@@ -60,6 +73,28 @@ def _set_links(devices: Sequence[str], *, up: bool) -> list[str]:
             except OSError as error:
                 failed.append(f"{device}: {error}")
     return failed
+
+
+def _await_answer(device: str, address: str) -> None:
+    """Ask who has that address until it answers, at most for a moment.
+
+    A virtual cable carries frames some milliseconds after its link is up, where the tap of a real guest does at once.
+    The kernel asks only once a second: a packet forwarded in between would make the outage a second longer.
+    """
+    probe = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
+    with suppress(OSError):
+        asking = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_ARP))
+        _kept.append(asking)  # closing a packet socket takes the kernel 25 ms
+        asking.bind((device, _ETH_ARP))
+        mac = asking.getsockname()[4]
+        frame = b"\xff" * 6 + mac + struct.pack("!H", _ETH_ARP) + probe + mac + bytes(4) + bytes(6)
+        asking.settimeout(_ASK_EACH_S)
+        limit = time.monotonic() + _ASK_LIMIT_S
+        while time.monotonic() < limit:
+            asking.send(frame + socket.inet_aton(address))
+            with suppress(TimeoutError):
+                if asking.recv(64)[28:32] == socket.inet_aton(address):
+                    return
 
 
 def _run(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> list[str]:

@@ -345,7 +345,10 @@ class Orchestrator:
         router.state = "Stopping"
         machine = self.machine(router)
         if not forced:
-            await _end_services(machine)
+            try:
+                await machine.end_services()
+            except LabError as error:
+                _log.warning("%s: %s", router.name, error)
             await self._around.pace.wait(timing.ROUTER_SHUTDOWN_S)
         await machine.destroy()
         await self._around.pace.wait(timing.ROUTER_STOP_S)
@@ -375,14 +378,6 @@ def _event_prefix(router: Router) -> str:
 def _called(router: Router) -> str:
     """As event descriptions call it."""
     return "internal lb vm" if router.role == "INTERNAL_LB_VM" else "router Vm"
-
-
-async def _end_services(machine: VirtualRouter) -> None:
-    """SIGTERM to every process of the router but its first: what systemd does before it powers off."""
-    try:
-        await machine.host.run("sh", "-c", "kill -TERM -1", check=False)
-    except LabError as error:
-        _log.warning("%s: %s", machine.row.name, error)
 
 
 def _told(error: Exception, text: str) -> ApiError:

@@ -59,7 +59,8 @@ class Half:
     """What distinguishes one router of a pair.
 
     `address`: its own on the first guest device, over which the pair talks. `public_devices`: up on the primary only.
-    `routes`: for `ip route replace`, set again after the public devices are up, e.g. `default via 198.51.100.1`.
+    `upstream`: who must answer on the first of these before routes are set. `routes`: for `ip route replace`, set again
+    after the public devices are up, e.g. `default via 198.51.100.1`.
     `ignored`: addresses whose connections are not synchronised (its own, the control address, the gateways).
     `sessions`: whether conntrackd runs.
     """
@@ -67,6 +68,7 @@ class Half:
     vrrp: Vrrp
     address: str
     public_devices: Sequence[str]
+    upstream: str = ""
     routes: Sequence[str] = ()
     ignored: Sequence[str] = ()
     sessions: bool = True
@@ -209,6 +211,7 @@ class Redundancy:
                 [null, writer, writer],
                 fifo=NOTIFY_FIFO,
                 devices=list(self._half.public_devices),
+                upstream=self._half.upstream,
                 commands=commands,
                 environment=dict(self._host.environment),
             )

@@ -155,6 +155,13 @@ class VirtualRouter:
                 if stage in self._rules.stages:
                     await self._run(stage)
 
+    async def end_services(self) -> None:
+        """An orderly shutdown before the power-off: keepalived resigns, then every process but the first ends."""
+        redundancy, self._redundancy = self._redundancy, None
+        if redundancy is not None:
+            await redundancy.stop(graceful=True)
+        await self.host.run("sh", "-c", "kill -TERM -1", check=False)
+
     async def revoke(self) -> None:
         """Take all rules away, as the management server does before it destroys a router for good."""
         await self._restore(self._rules.base())

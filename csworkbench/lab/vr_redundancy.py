@@ -23,6 +23,7 @@ def half(row: Router, advert_interval_s: float) -> Half:
         Vrrp(row.name, gateways, row.served.id.replace("-", ""), advert_interval_s),
         address=guests[0][0].address,
         public_devices=[public.device] if public is not None else [],
+        upstream=plan.PUBLIC_GATEWAY if public is not None else "",
         routes=[f"default via {plan.PUBLIC_GATEWAY} dev {public.device}"] if public is not None else [],
         ignored=[row.control.address, *(nic.address for nic, _ in guests), *(network.gateway for _, network in guests)],
     )
