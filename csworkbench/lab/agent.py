@@ -130,6 +130,8 @@ class Agent:
         function = CALLS[message["function"]]
         pid = os.fork()
         if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.setpgid(pid, pid)  # as what is spawned: a group of its own, before anybody may kill it
             return self._told(pid)
         status = 1
         try:
@@ -147,7 +149,7 @@ class Agent:
 
     def _kill(self, message: wire.Message, _descriptors: list[int]) -> wire.Message:
         with contextlib.suppress(ProcessLookupError):
-            if message.get("group", False):
+            if message["group"]:
                 os.killpg(message["pid"], message["signal"])
             else:
                 os.kill(message["pid"], message["signal"])

@@ -35,21 +35,23 @@ _PUBLIC_PORTS = (80, 8080)
 _TLS_PORT, _COMMAND_PORT = 443, 8001
 
 
-def storage_agent(server: str, port: int, release_file: str, log: str) -> str:
-    """The agent of a secondary storage VM; never returns."""
+def storage_agent(server: str, port: int, properties: str, log: str) -> str:
+    """The agent of a secondary storage VM; never returns. Raises OSError or KeyError when its software is not there."""
     _name("cloud")
+    version = _version(properties)
     os.write(2, f"{AGENT_STARTED}\n".encode())
-    return _stay_connected(server, port, release_file, log)
+    return _stay_connected(server, port, version, log)
 
 
-def console_proxy(server: str, port: int, release_file: str, log: str, certificate: str, key: str) -> str:
-    """The agent of a console proxy VM, which is the console proxy itself too; never returns."""
+def console_proxy(server: str, port: int, properties: str, log: str, certificate: str, key: str) -> str:
+    """The agent of a console proxy VM, which is the console proxy itself too; otherwise as `storage_agent`."""
     _name("cloud")
+    version = _version(properties)
     context = _tls(certificate, key)
     listeners = [_Server(number, _Console, None) for number in _PUBLIC_PORTS]
     listeners += [_Server(_TLS_PORT, _Console, context), _Server(_COMMAND_PORT, _Status, None)]
     _serve(listeners)
-    return _stay_connected(server, port, release_file, log)
+    return _stay_connected(server, port, version, log)
 
 
 def file_server(directory: str, certificate: str, key: str) -> str:
@@ -62,14 +64,19 @@ def file_server(directory: str, certificate: str, key: str) -> str:
     return "{}"
 
 
-def _stay_connected(server: str, port: int, release_file: str, log: str) -> str:
-    """Say which release is on the disk, then ping, and begin again when the connection ends."""
+def _version(properties: str) -> str:
+    """Of the process from now on: what is installed later counts after a restart. Raises OSError or KeyError."""
+    lines = Path(properties).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)["version"]
+
+
+def _stay_connected(server: str, port: int, version: str, log: str) -> str:
+    """Say which release this is, then ping, and begin again when the connection ends."""
 
     def note(text: str) -> None:
         with Path(log).open("a") as lines:
             lines.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
-    version = Path(release_file).read_text().strip()  # of the process: what is installed later counts after a restart
     note(f"agent {version} started, pid {os.getpid()}")
     while True:
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _PROGRAMS = {
     "unshare": "util-linux",
 }
 """Program: the Debian package that brings it."""
+_REDUNDANT_PROGRAMS = {"keepalived": "keepalived", "conntrackd": "conntrackd"}
+"""What redundant networks need besides."""
 
 _PROBE_LIMIT_S = 5.0
 
@@ -39,28 +42,39 @@ class Check:
 
 def check() -> list[Check]:
     """All checks, for `doctor`."""
-    return [_namespaces(), *(_program(name, package) for name, package in _PROGRAMS.items())]
+    return [*_basic(), _redundant()]
 
 
-def require() -> None:
-    """Raises LabError with one line that names the first thing that is missing."""
-    for item in check():
+def require(*, redundant: bool = False) -> None:
+    """Raises LabError with one line that names the first thing that is missing; `redundant`: for such networks too."""
+    for item in [*_basic(), *([_redundant()] if redundant else [])]:
         if not item.ok:
             raise LabError(f"this machine cannot run the test cloud: {item.detail}. {item.remedy}")
 
 
 def require_program(name: str, package: str, what: str) -> None:
     """Raises LabError when a program that not every cloud needs is missing."""
-    item = _program(name, package)
+    item = _programs(name, {name: package})
     if not item.ok:
         raise LabError(f"{item.detail}, and {what} needs it. {item.remedy}")
 
 
-def _program(name: str, package: str) -> Check:
-    path = shutil.which(name, path=SYSTEM_PATH)
-    if path is not None:
-        return Check(name, True, path)
-    return Check(name, False, f"{name} is not installed", f"Install it: apt install {package}")
+def _basic() -> list[Check]:
+    return [_namespaces(), *(_programs(name, {name: package}) for name, package in _PROGRAMS.items())]
+
+
+def _redundant() -> Check:
+    return _programs("redundant networks", _REDUNDANT_PROGRAMS)
+
+
+def _programs(name: str, packages: Mapping[str, str]) -> Check:
+    """All of these programs, in one line."""
+    paths = {program: shutil.which(program, path=SYSTEM_PATH) for program in packages}
+    missing = [program for program, path in paths.items() if path is None]
+    if not missing:
+        return Check(name, True, ", ".join(path for path in paths.values() if path is not None))
+    detail = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+    return Check(name, False, detail, f"Install it: apt install {' '.join(packages[program] for program in missing)}")
 
 
 def _namespaces() -> Check:

@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from csworkbench.lab import fleet, hostile, plan, provider, records, topologies
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
 from csworkbench.lab.faults import Faults
-from csworkbench.lab.hosts import Host, LabError
+from csworkbench.lab.hosts import Host, LabError, first_error
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.launch import Namespaces
+from csworkbench.lab.livepatch import LivePatch
 from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.memory import memory_mb
 from csworkbench.lab.options import Options
@@ -26,7 +27,7 @@ from csworkbench.lab.records import Router, Served
 from csworkbench.lab.role_watch import RoleWatch
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.state import StateDirectory
-from csworkbench.lab.systemvm_manager import SystemVms, restart_services
+from csworkbench.lab.systemvm_manager import SystemVms
 from csworkbench.lab.tenants import Tenants
 from csworkbench.lab.timing import Pace
 from csworkbench.lab.vr import Surroundings
@@ -82,7 +83,8 @@ class Cloud:
             return plan.new_router(served, next(numbers), rng)
 
         log = EventLog()
-        orchestrator = Orchestrator(settings, around, log, new_router)
+        live_patch = LivePatch(fabric.control, settings, faults)
+        orchestrator = Orchestrator(settings, around, log, new_router, live_patch)
         key, secret = state.api_keys()
         jobs = Jobs(lambda: records.new_id(rng), Pace(options.scale))
         management = Management(
@@ -90,43 +92,29 @@ class Cloud:
         )
         management.use_faults(faults)
         tenants = management.tenants = Tenants(fabric, layout.networks, state, lambda: next(numbers))
-        system_vms = management.system_vms = SystemVms(settings, around, log, restart_services)
+        system_vms = management.system_vms = SystemVms(settings, around, log, live_patch)
         cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
         bridges = [network.bridge for network in layout.networks]
         servers = {network.server for network in layout.networks}
         keys, _ = await asyncio.gather(tenants.keys(), fabric.build(bridges, servers))
-        for network in layout.networks:
-            if network.kind == "Shared":
-                await provider.join_shared(fabric, network)
-            if network.cidr6 is not None:
-                await provider.route_ipv6(fabric, network)
+        await provider.connect(fabric, layout.networks)
         for served in management.served:
             served.zone_id = fixtures.zone
         for network in layout.networks:
             network.public_key = next(iter(keys.values())).authorized.strip()
-        gate = asyncio.Semaphore(_AT_ONCE)
-
-        async def limited(work: Awaitable[None]) -> None:
-            async with gate:
-                await work
-
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(system_vms.bring_up(lambda: next(numbers)))
-                for served in management.served:  # without waits: nobody measures a first start
-                    member = members.get(served.id)
-                    tasks.create_task(
-                        limited(
-                            member.start(orchestrator, settings, new_router)
-                            if member
-                            else orchestrator.implement(served)
-                        )
-                    )
-                for vm in layout.vms:
-                    tasks.create_task(limited(tenants.start(vm, keys[vm.name])))
-        except* (LabError, StartError) as errors:
-            raise LabError(str(errors.exceptions[0])) from errors
+        await _start_all(
+            [
+                system_vms.bring_up(lambda: next(numbers)),
+                *(
+                    member.start(orchestrator, settings, new_router)
+                    if (member := members.get(served.id))
+                    else orchestrator.implement(served)  # without waits: nobody measures a first start
+                    for served in management.served
+                ),
+                *(tenants.start(vm, keys[vm.name]) for vm in layout.vms),
+            ]
+        )
         await provider.wait_for_ipv6(fabric, [vm for vm in layout.vms if vm.network.cidr6 is not None])
         watch = RoleWatch(around, orchestrator, log, lambda: management.served)
         await watch.look()
@@ -197,6 +185,25 @@ class Cloud:
         await self.management.jobs.close()
         if self.management.system_vms is not None:
             await self.management.system_vms.close()
+
+
+async def _start_all(starts: Collection[Awaitable[None]]) -> None:
+    """A few at a time. Raises LabError with the first failure."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def limited(work: Awaitable[None]) -> None:
+        async with gate:
+            await work
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for start in starts:
+                tasks.create_task(limited(start))
+    except ExceptionGroup as errors:  # not `except*`, which would put what is raised here into a group again
+        first = first_error(errors)
+        if isinstance(first, LabError | StartError):
+            raise LabError(str(first)) from errors
+        raise
 
 
 def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: object) -> dict[str, Any]:

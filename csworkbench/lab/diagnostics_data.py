@@ -27,7 +27,6 @@ _COMMANDS = {
 _PLACES = {
     "/etc/dnsmasq.conf": f"{DIRECTORY}/dnsmasq.conf",
     "/etc/dhcphosts.txt": f"{DIRECTORY}/dhcphosts.txt",
-    "/etc/haproxy/haproxy.cfg": f"{DIRECTORY}/haproxy.cfg",
     "/var/lib/misc/dnsmasq.leases": f"{DIRECTORY}/dnsmasq.leases",
 }
 """Where the lab's routers have these files."""
@@ -69,5 +68,5 @@ async def discard(host: Host, archive: str) -> None:
 
 async def _to_the_end(host: Host, argv: Sequence[str], descriptors: Sequence[int]) -> None:
     running = await host.spawn(argv, descriptors)
-    if status := await running.exited:
+    if status := await running.ended():
         raise LabError(f"{host.name}: {argv[0]} failed ({status})")

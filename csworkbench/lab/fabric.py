@@ -180,7 +180,7 @@ class Fabric:
     async def signalled(self, host: Host, daemon: Daemon, number: int, ready: str) -> None:
         """Signal a daemon's first process and wait until it writes that; raises LabError."""
         written = daemon.expect(ready)
-        await daemon.running.kill(number, group=False)
+        await daemon.running.signal(number)
         try:
             await asyncio.wait_for(written, _DAEMON_START_S)
         except (LabError, TimeoutError) as error:

@@ -37,7 +37,7 @@ KNOWN = (
         "haproxy refuses the new scripts' configuration: a live patch is rolled back, badly",
     ),
     Fault(
-        "live-patch-silent", "router", "routers cannot write to their disks: a live patch succeeds and changes nothing"
+        "live-patch-silent", "router", "system VMs cannot write to their disks: a live patch succeeds, changes nothing"
     ),
     Fault("ssh-off", "tenant", "the SSH server of the last tenant is stopped"),
     Fault("api-503", "reply", "every call is refused with 503, in turn with an envelope and with a bare page"),

@@ -23,6 +23,13 @@ class LabError(Exception):
     """Something of the lab failed; the text is one line for a person."""
 
 
+def first_error(error: BaseException) -> BaseException:
+    """The first one that is no group: a group of errors has no text that helps a person."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a program left: exit status (negative: signal) and its output."""
@@ -153,8 +160,19 @@ class Running:
     exited: asyncio.Future[int]
     _channel: Channel
 
-    async def kill(self, number: int = signal.SIGKILL, *, group: bool = True) -> None:
-        """Signal its process group; what made a session of its own lives on. Nothing happens when it has ended."""
+    async def ended(self) -> int:
+        """Its exit status, when it has ended; to give up waiting leaves `exited` as it is."""
+        return await asyncio.shield(self.exited)
+
+    async def signal(self, number: int) -> None:
+        """Signal its first process alone. Nothing happens when that has ended."""
+        await self._signal(number, group=False)
+
+    async def kill(self) -> None:
+        """End it and its children; what made a session of its own lives on. Nothing happens when it has ended."""
+        await self._signal(signal.SIGKILL, group=True)
+
+    async def _signal(self, number: int, *, group: bool) -> None:
         if not self.exited.done():
             with suppress(LabError):
                 await self._channel.request({"op": "kill", "pid": self.pid, "signal": number, "group": group})
@@ -229,11 +247,11 @@ class Host:
                 os.write(files[0], text.encode())
                 os.lseek(files[0], 0, os.SEEK_SET)
             reply, _ = await self.channel.request(message, files)
-            exited = self.channel.exit_of(reply["pid"])
+            running = Running(reply["pid"], self.channel.exit_of(reply["pid"]), self.channel)
             try:
-                status = await exited
+                status = await running.ended()
             except asyncio.CancelledError:
-                await Running(reply["pid"], exited, self.channel).kill()
+                await running.kill()
                 raise
             return Completed(status, _content(files[1]), _content(files[2]))
         finally:

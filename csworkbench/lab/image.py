@@ -19,6 +19,8 @@ HAPROXY_CONFIG = "/etc/haproxy/haproxy.cfg"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 _AUTHORIZED = "/etc/ssh/authorized_keys"
 _AGENTS = frozenset({"secstorage", "consoleproxy"})
+_SOFTWARE = "/usr/local/cloud"
+AGENT_PROPERTIES = f"{_SOFTWARE}/systemvm/agent.properties"
 _PRIVATE = 0o600
 
 
@@ -55,7 +57,8 @@ class Image:
         }
         if self.kind in _AGENTS:
             spec["layered"].append("/usr/local")
-            spec["directories"]["/usr/local/cloud"] = 0o755
+            spec["directories"] |= dict.fromkeys((_SOFTWARE, f"{_SOFTWARE}/systemvm"), 0o755)
+            spec["files"][AGENT_PROPERTIES] = (scripts.agent_properties(code), 0o644)
 
     def services(self) -> list[str]:
         """`enabled_svcs`: what a live patch restarts."""
@@ -74,6 +77,11 @@ class Image:
             case "consoleproxy":
                 return ["cloud"]
         raise ValueError(f"unknown kind of system VM: {self.kind}")
+
+
+def patched(kind: str) -> list[str]:
+    """The directories and files of a disk that a live patch replaces."""
+    return ["/etc", "/opt", SIGNATURE, *([_SOFTWARE] if kind in _AGENTS else [])]
 
 
 def as_text(content: bytes) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.profiles import Profile
 from csworkbench.lab.records import RUNNING, Router
 from csworkbench.lab.settings import Settings
+from csworkbench.lab.systemvm_machine import SystemVm
 
 _log = logging.getLogger(__name__)
 _SHIPPED = "/run/cloudstack-common/vms"
@@ -55,6 +57,7 @@ class LivePatch:
     def __init__(self, control: Control, settings: Settings, faults: Faults) -> None:
         self._control, self._settings, self._faults = control, settings, faults
         self._agent_release = settings.profile
+        self._shipping = asyncio.Lock()
 
     @property
     def agent_release(self) -> Profile:
@@ -63,11 +66,6 @@ class LivePatch:
             self._agent_release = self._settings.profile
         return self._agent_release
 
-    @property
-    def server_release(self) -> Profile:
-        """The management server's."""
-        return self._settings.profile
-
     async def patch(self, target: PatchTarget, *, forced: bool) -> PatchResult:
         """Patch one system VM; `forced` also when its scripts are the hypervisor's already."""
         try:
@@ -75,16 +73,27 @@ class LivePatch:
         except LabError as error:
             return PatchResult(success=False, details=str(error))
 
+    def enter(self, result: PatchResult, row: Router | SystemVm) -> None:
+        """Write a successful patch into the VM's row.
+
+        `software_version` becomes the management server's own whatever was copied: only the checksum is the VM's word.
+        """
+        if result.template_version is not None:
+            row.template_version = result.template_version
+        row.scripts_version = result.scripts_version
+        row.software_version = self._settings.profile.code_version
+
     async def _patch(self, target: PatchTarget, *, forced: bool) -> PatchResult:
         release = self.agent_release
         template, signature = await self._versions(target)
         if signature == release.scripts_checksum and not forced:
-            return PatchResult(True, "No change in the scripts checksum, not patching", template, signature)
-        await self._ship(release)
-        await self._control.copy(
-            target.address, [f"{_SHIPPED}/{name}" for name in (_AGENT, _ARCHIVE, _PATCHER)], image.CACHE
-        )
-        read_only = [*("/etc", "/opt", image.SIGNATURE)] if self._faults.is_set("live-patch-silent") else []
+            details = f"No change in the scripts checksum, not patching systemVM {target.host.name}"
+            return PatchResult(True, details, template, signature)
+        async with self._shipping:  # nobody copies what another patch is writing
+            await self._ship(release)
+            shipped = [f"{_SHIPPED}/{name}" for name in (_AGENT, _ARCHIVE, _PATCHER)]
+            await self._control.copy(target.address, shipped, image.CACHE)
+        read_only = image.patched(target.kind) if self._faults.is_set("live-patch-silent") else []
         await target.host.call("protect", paths=read_only)
         try:
             command = f"bash {image.CACHE}/{_PATCHER}"
@@ -93,11 +102,9 @@ class LivePatch:
             await target.host.call("unprotect", paths=read_only)
         printed = re.search(r"^version:(\w+)", done.output, flags=re.MULTILINE)
         if done.status != 0 or printed is None:
-            last = (done.output.strip() or f"patch-sysvms.sh ended with {done.status}, see {_LOG_FILE}").splitlines()[
-                -1
-            ]
-            return PatchResult(False, f"Failed to patch the {target.kind}: {last}", template)
-        return PatchResult(True, f"Successfully patched the {target.kind}", template, printed[1])
+            said = done.output.strip() or f"{_PATCHER} ended with {done.status}, see {_LOG_FILE}"
+            return PatchResult(False, said.splitlines()[-1], template)
+        return PatchResult(True, f"Successfully patched systemVM {target.host.name} ", template, printed[1])
 
     async def _versions(self, target: PatchTarget) -> tuple[str, str]:
         """Template version and signature, as the VM tells them."""
@@ -127,10 +134,7 @@ class LivePatch:
 async def patch_routers(
     live_patch: LivePatch, routers: Sequence[Router], target_of: Callable[[Router], PatchTarget]
 ) -> None:
-    """The first part of a restart with `livepatch`: one router after the other. A failure is logged and no more.
-
-    `software_version` becomes the management server's own whatever was copied: only the checksum is the router's word.
-    """
+    """The first part of a restart with `livepatch`: one router after the other. A failure is logged and no more."""
     for router in routers:
         if router.state != RUNNING:
             _log.error("router %s is in state %s, not patching it", router.name, router.state)
@@ -139,6 +143,4 @@ async def patch_routers(
         if not result.success:
             _log.error("router %s was not patched: %s", router.name, result.details)
             continue
-        router.template_version = result.template_version or router.template_version
-        router.scripts_version = result.scripts_version
-        router.software_version = live_patch.server_release.code_version
+        live_patch.enter(result, router)

@@ -22,7 +22,7 @@ from csworkbench.lab.profiles import Profile
 from csworkbench.lab.records import AclList, Network, PublicIp, Router, Served, Vm, Vpc
 from csworkbench.lab.sessions import Accounts, RateLimit, Sessions, current
 from csworkbench.lab.settings import Settings
-from csworkbench.lab.systemvm import SystemVm
+from csworkbench.lab.systemvm_machine import SystemVm
 from csworkbench.lab.systemvm_manager import SystemVms
 from csworkbench.lab.tenants import Tenants
 

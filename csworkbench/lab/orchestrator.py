@@ -59,11 +59,18 @@ class Restart:
 class Orchestrator:
     """Operations on networks and VPCs; the API's jobs call them, one at a time for each of these."""
 
-    def __init__(self, settings: Settings, around: Surroundings, log: EventLog, new_router: NewRouter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        around: Surroundings,
+        log: EventLog,
+        new_router: NewRouter,
+        live_patch: LivePatch,
+    ) -> None:
         self._settings, self._around, self._log_book, self._new_router = settings, around, log, new_router
         self._machines: dict[str, VirtualRouter] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._live_patch = LivePatch(around.fabric.control, settings, around.faults)
+        self._live_patch = live_patch
         self.started_s: dict[str, float] = {}
         """When each router became Running, by id (CLOCK_MONOTONIC)."""
 

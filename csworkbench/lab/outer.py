@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab import capability
-from csworkbench.lab.hosts import LabError
+from csworkbench.lab import capability, topologies
+from csworkbench.lab.hosts import LabError, first_error
 from csworkbench.lab.launch import Namespaces
 from csworkbench.lab.state import StateDirectory
 
@@ -34,8 +34,22 @@ Report = Callable[[dict[str, Any]], None]
 
 
 async def run(options: Any, state: StateDirectory, report: Report, *, started_at: float, until_eof: bool) -> None:
-    """Bring a cloud up, serve it until it is told to stop or its namespaces end, take it down. Raises LabError."""
-    capability.require()
+    """Bring a cloud up, serve it until it is told to stop or its namespaces end, take it down.
+
+    Raises LabError, after a crash too: then with the first real error, whose traceback is logged.
+    """
+    try:
+        await _run(options, state, report, started_at=started_at, until_eof=until_eof)
+    except Exception as error:
+        first = first_error(error)
+        if isinstance(first, LabError):
+            raise first from error
+        _log.error("the test cloud crashed", exc_info=error)
+        raise LabError(f"it crashed: {type(first).__name__}: {' '.join(str(first).split())}") from error
+
+
+async def _run(options: Any, state: StateDirectory, report: Report, *, started_at: float, until_eof: bool) -> None:
+    capability.require(redundant=options.topology in topologies.REDUNDANT)
     state.prepare()
     state.lock()
     stop = asyncio.Event()

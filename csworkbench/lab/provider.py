@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from csworkbench.lab import ipv6
 from csworkbench.lab.fabric import Fabric, Port
@@ -16,6 +17,15 @@ _SWITCHES_WITHOUT_IPV6 = {f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6": "1" f
 _DEVICES = {"gateway": tuple(ipv6.GATEWAY_LINKS), "outside": ("eth0",)}
 _ADVERTISEMENT_LIMIT_S = 20.0
 """Longer than the longest interval between two of radvd's (15 s)."""
+
+
+async def connect(fabric: Fabric, networks: Iterable[Network]) -> None:
+    """What these networks need of it. Raises LabError."""
+    for network in networks:
+        if network.kind == "Shared":
+            await join_shared(fabric, network)
+        if network.cidr6 is not None:
+            await route_ipv6(fabric, network)
 
 
 async def join_shared(fabric: Fabric, network: Network) -> None:

@@ -157,15 +157,16 @@ class Redundancy:
         The public links stay as they are, as in CloudStack: the power-off that follows takes them.
         """
         if self._keepalived is not None:
-            await self._keepalived.running.kill(signal.SIGTERM if graceful else signal.SIGKILL, group=not graceful)
-            await self._keepalived.running.exited
+            keepalived = self._keepalived.running
+            await (keepalived.signal(signal.SIGTERM) if graceful else keepalived.kill())
+            await self._keepalived.running.ended()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for running in (self._conntrackd.running if self._conntrackd else None, self._follower):
             if running is not None:
-                await running.kill(group=False)  # a call of the agent has no group of its own
-                await running.exited
+                await running.kill()
+                await running.ended()
         await self._become(State.UNKNOWN)
 
     async def reconfigure(self, addresses: Sequence[VirtualAddress]) -> None:
@@ -229,8 +230,8 @@ class Redundancy:
 
     async def _restart_conntrackd(self) -> None:
         if self._conntrackd is not None:
-            await self._conntrackd.running.kill(signal.SIGTERM)
-            await self._conntrackd.running.exited
+            await self._conntrackd.running.signal(signal.SIGTERM)
+            await self._conntrackd.running.ended()
             await self._start_conntrackd()
 
     async def _listen(self, lines: asyncio.StreamReader) -> None:

@@ -59,12 +59,17 @@ def checksum(code_version: str, algorithm: str) -> str:
     return hashlib.new(algorithm, archive(contents(code_version)), usedforsecurity=False).hexdigest()
 
 
+def agent_properties(code_version: str) -> str:
+    """What that release's agent knows of itself."""
+    return f"version={code_version}\n"
+
+
 def agent(code_version: str) -> bytes:
     """agent.zip: the software of storage and console VMs."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         entry = zipfile.ZipInfo("agent.properties", _EPOCH)
-        file.writestr(entry, f"version={code_version}\n")
+        file.writestr(entry, agent_properties(code_version))
     return packed.getvalue()
 
 

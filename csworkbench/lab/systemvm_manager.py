@@ -6,18 +6,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
-from csworkbench.lab import plan, records, systemvm_ssh, timing
+from csworkbench.lab import plan, records, timing
 from csworkbench.lab.api.errors import INTERNAL, PARAMETER, ApiError
 from csworkbench.lab.events import Alert, EventLog
 from csworkbench.lab.hosts import LabError
+from csworkbench.lab.image import Image
+from csworkbench.lab.livepatch import LivePatch, PatchTarget
 from csworkbench.lab.settings import Settings
-from csworkbench.lab.systemvm import KINDS, MANAGEMENT_BRIDGE, Kind, Machine, SystemVm, destroyed
 from csworkbench.lab.systemvm_agents import AgentPort
-from csworkbench.lab.systemvm_services import MANAGEMENT, MANAGEMENT_SERVER, Release
+from csworkbench.lab.systemvm_machine import KINDS, MANAGEMENT_BRIDGE, Kind, Machine, SystemVm, destroyed
+from csworkbench.lab.systemvm_services import MANAGEMENT, MANAGEMENT_SERVER
 from csworkbench.lab.vr import Surroundings
 
 _log = logging.getLogger(__name__)
@@ -27,31 +28,16 @@ _FIRST_PUBLIC, _FIRST_PRIVATE = 240, 10
 _RUNNING = "Running"
 
 
-@dataclass(frozen=True, slots=True)
-class PatchResult:
-    """How a live patch ended. The versions are what the VM reports afterwards."""
-
-    success: bool
-    details: str
-    template_version: str | None
-    scripts_version: str
-
-
-Patch = Callable[[Machine, Release, bool], Awaitable[PatchResult]]
-"""Puts that release's code on a running machine and restarts its services, by force even when it has it already."""
-
-
 class SystemVms:
     """Rows and machines of both kinds. Operations on one VM wait for each other; they raise ApiError 431 or 530."""
 
-    def __init__(self, settings: Settings, around: Surroundings, log: EventLog, patch: Patch) -> None:
+    def __init__(self, settings: Settings, around: Surroundings, log: EventLog, live_patch: LivePatch) -> None:
         self.rows: list[SystemVm] = []
-        self._settings, self._around, self._log_book, self._patch = settings, around, log, patch
+        self._settings, self._around, self._log_book, self._live_patch = settings, around, log, live_patch
         self._machines: dict[str, Machine] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._agents = AgentPort(self._agent_up, self._agent_lost)
         self._tasks: list[asyncio.Task[None]] = []
-        self._authorized = ""
 
     async def bring_up(self, next_number: Callable[[], int]) -> None:
         """The network they share, the first ones, and the scans. Raises LabError.
@@ -64,7 +50,6 @@ class SystemVms:
             f"link add name {MANAGEMENT_BRIDGE} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n"
             f"addr add {MANAGEMENT_SERVER}/{MANAGEMENT.prefixlen} dev {MANAGEMENT_BRIDGE}",
         )
-        self._authorized = await systemvm_ssh.prepare(self._around.fabric)
         await self._agents.open(fab)
         await asyncio.gather(*(self._first(kind, number) for number, kind in enumerate(KINDS, start=1)))
         self._tasks = [asyncio.create_task(self._scan(kind, next_number), name=f"scan {kind.type}") for kind in KINDS]
@@ -127,17 +112,11 @@ class SystemVms:
             if row.state != _RUNNING:
                 text = f"Unable to patch SystemVM: {row.name} as it is not in Running state. "
                 raise ApiError(INTERNAL, text + "Please destroy and recreate the SystemVM.")
-            release = self._release()
-            try:
-                result = await self._patch(self.machine(row), release, forced)
-            except LabError as error:
-                raise ApiError(INTERNAL, f"Failed to patch systemVM {row.name} due to {error}") from error
+            target = PatchTarget(self.machine(row).host, row.control_address, row.kind.image)
+            result = await self._live_patch.patch(target, forced=forced)
             if not result.success:
                 raise ApiError(INTERNAL, f"Failed to patch systemVM {row.name} due to {result.details}")
-            if result.scripts_version == release.checksum:
-                row.software_version = release.version
-            row.scripts_version = result.scripts_version
-            row.template_version = result.template_version or row.template_version
+            self._live_patch.enter(result, row)
             return result.details
 
     @asynccontextmanager
@@ -147,10 +126,6 @@ class SystemVms:
             if row not in self.rows:
                 raise ApiError(PARAMETER, "unable to find a system vm with specified vmId")
             yield
-
-    def _release(self) -> Release:
-        profile = self._settings.profile
-        return Release(profile.code_version, profile.scripts_checksum)
 
     def _new(self, kind: Kind, number: int) -> SystemVm:
         rng = self._around.rng
@@ -207,13 +182,14 @@ class SystemVms:
         self._alert(row, "up")
 
     async def _power_on(self, row: SystemVm) -> None:
-        """A new disk with the registered template and the current code; Running before its agent is."""
+        """A new disk with the registered template and the hypervisor's code; Running before its agent is."""
         row.state = "Starting"
-        machine, release, template = self.machine(row), self._release(), self._settings.template
+        machine = self.machine(row)
+        image = Image(row.kind.image, self._settings.template, self._live_patch.agent_release)
         try:
             if self._around.faults.is_set("no-capacity"):
                 raise LabError(f"Unable to create a deployment for VM {row.name}")
-            await machine.deploy(release, self._authorized)
+            await machine.deploy(image)
             await machine.boot(self._around.pace)
         except LabError as error:
             await destroyed(machine)
@@ -221,8 +197,8 @@ class SystemVms:
             self._alert(row, "startup failure", str(error))
             raise ApiError(INTERNAL, f"Failed to start {row.kind.title} {row.name}: {error}") from error
         row.state = _RUNNING
-        row.template_version, row.scripts_version = template, release.checksum
-        row.software_version = release.version
+        row.template_version, row.scripts_version = image.template, image.release.scripts_checksum
+        row.software_version = self._settings.profile.code_version
 
     async def _power_off(self, row: SystemVm, *, forced: bool) -> None:
         row.state = "Stopping"
@@ -270,14 +246,3 @@ def _first_free(candidates: list[str], taken: Collection[str]) -> str:
     if free is None:
         raise ApiError(INTERNAL, "Unable to get an address for a system VM")
     return free
-
-
-async def restart_services(machine: Machine, release: Release, forced: bool) -> PatchResult:
-    """The patch as the host sees it: code onto the disk, then every service a new process. Raises LabError."""
-    signature, name = await machine.installed(), machine.row.name
-    if signature == release.checksum and not forced:
-        return PatchResult(True, f"No change in the scripts checksum, not patching systemVM {name}", None, signature)
-    await machine.install(release)
-    for service in machine.row.kind.services:
-        await machine.restart(service)
-    return PatchResult(True, f"Successfully patched systemVM {name} ", None, release.checksum)

@@ -4,31 +4,21 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Any
 
 from csworkbench.lab.calls_systemvm import AGENT_STARTED
 from csworkbench.lab.fabric import Daemon, Fabric
 from csworkbench.lab.hosts import Host
+from csworkbench.lab.image import AGENT_PROPERTIES
 
 MANAGEMENT = ipaddress.IPv4Network("172.16.0.0/24")
 MANAGEMENT_SERVER, AGENT_PORT = "172.16.0.1", 8250
 """The private network of system VMs, where their agents find the management server."""
 AGENT = "cloud"
 AGENT_LOG = "/var/log/cloud.log"
-SIGNATURE_FILE = "/var/cache/cloud/cloud-scripts-signature"
-RELEASE_FILE = "/var/cache/cloud/agent-version"
 DOWNLOADS = "/var/www/html/userdata"
 _CERTIFICATE, _KEY = "/var/lib/cloud/server.crt", "/var/lib/cloud/server.key"
-DIRECTORIES = ("/var/cache/cloud", "/var/lib/cloud", "/var/www", "/var/www/html", DOWNLOADS)
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Code for a system VM: its management server's version, and the checksum of its cloud-scripts.tgz."""
-
-    version: str
-    checksum: str
+DIRECTORIES = ("/var/lib/cloud", "/var/www", "/var/www/html", DOWNLOADS)
 
 
 async def make_certificate(host: Host, address: str) -> None:
@@ -50,7 +40,7 @@ async def start(fabric: Fabric, host: Host, kind: str, service: str) -> Daemon:
     agent: dict[str, Any] = {
         "server": MANAGEMENT_SERVER,
         "port": AGENT_PORT,
-        "release_file": RELEASE_FILE,
+        "properties": AGENT_PROPERTIES,
         "log": AGENT_LOG,
     }
     if service != AGENT:

@@ -71,7 +71,7 @@ class Tenants:
         server = self._servers[vm.id]
         if not on:
             await server.running.kill()
-            await server.running.exited
+            await server.running.ended()
         elif server.running.exited.done():
             self._servers[vm.id] = await self._fabric.sshd(self._machines[vm.id][0], self._sshd)
 

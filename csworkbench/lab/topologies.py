@@ -10,6 +10,8 @@ from csworkbench.lab import ipv6, plan, plan_shared, plan_vpc
 from csworkbench.lab.records import Network, Vm, Vpc
 
 NAMES = ("isolated", "redundant", "vpc", "shared", "ipv6")
+REDUNDANT = frozenset({"redundant"})
+"""Those that have pairs of routers."""
 
 
 @dataclass(frozen=True, slots=True)

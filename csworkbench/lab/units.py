@@ -117,9 +117,9 @@ class Units:
 
 
 async def _stop(daemon: Daemon) -> None:
-    await daemon.running.kill(signal.SIGTERM, group=False)
+    await daemon.running.signal(signal.SIGTERM)
     try:
-        await asyncio.wait_for(asyncio.shield(daemon.running.exited), _STOP_S)
+        await asyncio.wait_for(daemon.running.ended(), _STOP_S)
     except TimeoutError:
         await daemon.running.kill()
-        await daemon.running.exited
+        await daemon.running.ended()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from csworkbench.lab import plan, system_vm, tenant, timing, vr_redundancy
+from csworkbench.lab import base_services, plan, tenant, timing, vr_redundancy
 from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
@@ -131,7 +131,7 @@ class VirtualRouter:
         self._units = Units(self.host, self.services.units())
         await asyncio.gather(
             self.services.boot(serving=self._around.at_once),
-            system_vm.boot(self._fabric, self.host, self.row.control.address, self._units),
+            base_services.start(self._fabric, self.host, self.row.control.address, self._units),
         )
         await self.host.write({BOOT_FLAG: ""})
 

@@ -85,7 +85,7 @@ class Services:
     async def end_web(self) -> None:
         """The web server dies, as it may in the field; nobody starts it again before the router's next start."""
         for daemon in self._web:
-            await daemon.running.kill(group=False)
+            await daemon.running.kill()
             await daemon.running.exited
 
     async def names(self) -> None:
@@ -134,14 +134,14 @@ class Services:
         """What a BACKUP does not run."""
         await self._stop_names()
         for daemon in self._passwords:
-            await daemon.running.kill(group=False)  # forked by PID 1, whose group it shares
-            await daemon.running.exited
+            await daemon.running.kill()
+            await daemon.running.ended()
         self._passwords = []
 
     async def _stop_names(self) -> None:
         if self._dnsmasq is not None:
             await self._dnsmasq.running.kill()
-            await self._dnsmasq.running.exited
+            await self._dnsmasq.running.ended()
 
     async def balance(self, *, serving: bool) -> None:
         """haproxy: reloaded when its configuration has changed, started when it does not run."""

@@ -270,8 +270,8 @@ class _Observer:
         """End the process, if there is one."""
         running, self._running = self._running, None
         if running is not None:
-            await running.kill(group=False)
-            await running.exited
+            await running.kill()
+            await running.ended()
         if self._transport is not None:
             self._transport.close()
         wire.close_all([descriptor for descriptor in (self._input, self._errors) if descriptor >= 0])

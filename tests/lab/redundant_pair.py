@@ -118,7 +118,7 @@ class Ping:
         """The longest time without a reply so far, once replies have come again for a second."""
         now = time.time()
         await until(lambda: sum(stamp > now for stamp in self.replies()) > 50, "no reply any more")
-        await self._running.kill(signal.SIGINT)
+        await self._running.signal(signal.SIGINT)
         await self._running.exited
         replies = self.replies()
         os.close(self._output)

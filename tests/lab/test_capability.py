@@ -6,7 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from csworkbench.cli.doctor import doctor
+from csworkbench.cli.lab import lab
 from csworkbench.lab import capability
 from csworkbench.lab.hosts import LabError
 
@@ -52,3 +55,31 @@ def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(LabError, match="nft is not installed") as raised:
         capability.require()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("without_a_pair")
+def test_what_only_redundant_networks_need_is_missed_by_them_only() -> None:
+    capability.require()
+    with pytest.raises(LabError, match=r"keepalived and conntrackd are not installed. .* keepalived conntrackd$"):
+        capability.require(redundant=True)
+
+
+@pytest.mark.usefixtures("without_a_pair")
+def test_up_and_doctor_name_it_in_one_line(tmp_path: Path) -> None:
+    told = "keepalived and conntrackd are not installed"
+    up = CliRunner().invoke(lab, ["--state", str(tmp_path), "up", "--foreground", "--topology", "redundant"])
+    assert up.exit_code == 1
+    assert [line for line in up.stderr.splitlines() if told in line] == up.stderr.splitlines()[-1:]
+    found = CliRunner().invoke(doctor)
+    assert found.exit_code == 1
+    assert [line.split()[:3] for line in found.stdout.splitlines() if told in line] == [
+        ["MISSING", "redundant", "networks"]
+    ]
+
+
+@pytest.fixture
+def without_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that lacks what only redundant routers need."""
+    absent = {"keepalived", "conntrackd"}
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None if name in absent else f"/usr/sbin/{name}")
+    monkeypatch.setattr(capability, "_namespaces", lambda: capability.Check("namespaces", True, "allowed"))

@@ -73,6 +73,11 @@ def test_restart_break_and_end_as_an_ordinary_user(cloud: RunningCloud) -> None:
     assert cloud.wait_for_job(reply)["jobstatus"] == 1
     assert cloud.run(router, "pgrep", "-o", "haproxy").stdout not in ("", haproxy)
     assert "Cannot" not in cloud.run(router, "cat", "/var/log/livepatchsystemvm.log").stdout
+    for vm in cloud.api("listSystemVms")[1]["systemvm"]:
+        agent = cloud.run(vm["name"], "pgrep", "-x", "cloud").stdout
+        _, reply = cloud.api("patchSystemVm", id=vm["id"], forced="true")
+        assert cloud.wait_for_job(reply)["jobstatus"] == 1
+        assert cloud.run(vm["name"], "pgrep", "-x", "cloud").stdout not in ("", agent)
     assert '"start_ns"' in cloud.lab("break", "ingress", "--ms", "50").stdout
     processes = descendants(cloud.info["pid"]) | {cloud.info["pid"]}
     spaces = set().union(*(namespaces_of(pid) for pid in processes)) - namespaces_of(os.getpid())

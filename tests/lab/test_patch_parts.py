@@ -17,9 +17,10 @@ from csworkbench.lab.control import Control
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Completed, Host, LabError
 from csworkbench.lab.image import Image
-from csworkbench.lab.livepatch import LivePatch, PatchTarget, patch_routers
+from csworkbench.lab.livepatch import LivePatch, PatchResult, PatchTarget, patch_routers
 from csworkbench.lab.profiles import PROFILES
 from csworkbench.lab.settings import Settings
+from csworkbench.lab.systemvm_machine import SECONDARY_STORAGE, SystemVm
 from tests.lab.fake_management import management
 from tests.lab.served import served
 
@@ -71,6 +72,8 @@ def test_the_services_that_a_live_patch_restarts(
 class Hypervisor:
     """Stands for `Control` and for both hosts: answers like a system VM with these scripts, and keeps what was done."""
 
+    name = "r-4-VM"
+
     def __init__(self, signature: str, *, failing_copies: int = 0) -> None:
         self.signature, self.failing_copies = signature, failing_copies
         self.done: list[str] = []
@@ -104,9 +107,9 @@ async def test_equal_scripts_are_copied_only_when_forced() -> None:
     live_patch, target = patching(machine)
     result = await live_patch.patch(target, forced=False)
     assert (result.success, result.scripts_version) == (True, NEW.scripts_checksum)
-    assert "No change" in result.details
+    assert result.details == "No change in the scripts checksum, not patching systemVM r-4-VM"
     assert not [what for what in machine.done if "patch-sysvms" in what or "copy" in what]
-    assert (await live_patch.patch(target, forced=True)).success
+    assert (await live_patch.patch(target, forced=True)).details == "Successfully patched systemVM r-4-VM "
     assert "bash /var/cache/cloud/patch-sysvms.sh" in machine.done
 
 
@@ -126,6 +129,14 @@ async def test_a_patch_that_cannot_be_copied_is_a_failure_and_the_row_stays() ->
     router.state = "Running"
     await patch_routers(live_patch, [router], lambda _: target)
     assert (router.software_version, router.scripts_version) == (NEW.code_version, NEW.scripts_checksum)
+
+
+def test_the_servers_own_release_is_written_whatever_was_copied() -> None:
+    live_patch, _ = patching(Hypervisor(OLD.scripts_checksum))
+    row = SystemVm("id", "host", 1, SECONDARY_STORAGE, *("198.51.100.240", "172.16.0.10", "169.254.3.4"), *("mac",) * 3)
+    live_patch.enter(PatchResult(True, "", "4.17.2", OLD.scripts_checksum), row)
+    assert (row.template_version, row.scripts_version) == ("4.17.2", OLD.scripts_checksum)
+    assert row.software_version == NEW.code_version
 
 
 class Unreachable:

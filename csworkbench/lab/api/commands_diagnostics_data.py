@@ -11,7 +11,7 @@ from csworkbench.lab.api.registry import Arguments, Param, command
 from csworkbench.lab.api.targets import EVENT, Target, target
 from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.records import Router
-from csworkbench.lab.systemvm import SECONDARY_STORAGE
+from csworkbench.lab.systemvm_machine import SECONDARY_STORAGE
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management

@@ -12,7 +12,7 @@ from csworkbench.lab.api.listing import Row, has_keyword, matches, reply, row, s
 from csworkbench.lab.api.registry import Arguments, Param, command, uuid_filter
 from csworkbench.lab.events import Event, EventFamily
 from csworkbench.lab.sessions import current
-from csworkbench.lab.systemvm import CONSOLE_PROXY, SystemVm
+from csworkbench.lab.systemvm_machine import CONSOLE_PROXY, SystemVm
 from csworkbench.lab.systemvm_manager import SystemVms
 
 if TYPE_CHECKING:

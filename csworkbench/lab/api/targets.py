@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from csworkbench.lab.api.errors import PARAMETER, ApiError
 from csworkbench.lab.hosts import Host
 from csworkbench.lab.records import Router
-from csworkbench.lab.systemvm import SystemVm
+from csworkbench.lab.systemvm_machine import SystemVm
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management

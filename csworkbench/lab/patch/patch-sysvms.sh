@@ -35,7 +35,7 @@ patch() {
   case $kind in
     consoleproxy | secstorage)
       mkdir -p $agent
-      unzip -o $cache/agent.zip -d $agent >>$log 2>&1
+      python3 -m zipfile -e $cache/agent.zip $agent >>$log 2>&1 # not every machine has unzip
       ;;
   esac
   echo "Extracting cloud scripts" >>$log

@@ -13,10 +13,11 @@ import pytest
 
 from csworkbench.lab import diagnostics_data
 from csworkbench.lab.hosts import Host
+from csworkbench.lab.livepatch import LivePatch
 from csworkbench.lab.management import Management
-from csworkbench.lab.systemvm import CONSOLE_PROXY, SystemVm
 from csworkbench.lab.systemvm_agents import AgentPort
-from csworkbench.lab.systemvm_manager import SystemVms, restart_services
+from csworkbench.lab.systemvm_machine import CONSOLE_PROXY, SystemVm
+from csworkbench.lab.systemvm_manager import SystemVms
 from csworkbench.lab.vr import Surroundings
 from tests.lab.served import served
 
@@ -29,7 +30,7 @@ def with_proxy(server: Management) -> SystemVm:
     macs = ("1e:00:5c:00:00:01", "1e:00:5d:00:00:01", "0e:00:a9:fe:03:04")
     vm = SystemVm(server.new_id(), server.new_id(), 2, CONSOLE_PROXY, *addresses, *macs, state="Stopped")
     vm.agent_state, vm.agent_version, vm.disconnected = "Disconnected", "4.17.2.0", vm.created
-    server.system_vms = SystemVms(server.settings, cast(Surroundings, None), server.log, restart_services)
+    server.system_vms = SystemVms(server.settings, cast(Surroundings, None), server.log, cast(LivePatch, None))
     server.system_vms.rows.append(vm)
     return vm
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from csworkbench.lab import plan, records, systemvm_services, systemvm_ssh, tenant, timing
+from csworkbench.lab import base_services, control, plan, records, systemvm_services, tenant, timing
 from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Daemon, Fabric, Port
 from csworkbench.lab.hosts import Host, LabError
-from csworkbench.lab.systemvm_services import AGENT, DIRECTORIES, MANAGEMENT, RELEASE_FILE, SIGNATURE_FILE, Release
+from csworkbench.lab.image import BOOT_FLAG, Image
+from csworkbench.lab.systemvm_services import AGENT, DIRECTORIES, MANAGEMENT
 from csworkbench.lab.timing import Pace
+from csworkbench.lab.units import Unit, Units
 
 MANAGEMENT_BRIDGE = "brmgmt"
 _CONTROL, _PRIVATE, _PUBLIC = "eth0", "eth1", "eth2"
@@ -24,6 +25,8 @@ class Kind:
     """One of the two kinds. `events` begins its events' types; `ports` are open to the public, `inner` to its zone."""
 
     type: str
+    image: str
+    """`Image.kind`."""
     host_type: str
     letter: str
     events: str
@@ -32,13 +35,14 @@ class Kind:
     label: str
     scan_setting: str
     services: tuple[str, ...]
-    """What the image starts, in the order in which a live patch restarts it (`enabled_svcs`)."""
+    """What the image starts of its `enabled_svcs`."""
     ports: tuple[int, ...]
     inner: tuple[int, ...] = ()
 
 
 SECONDARY_STORAGE = Kind(
     type="secondarystoragevm",
+    image="secstorage",
     host_type="SecondaryStorageVM",
     letter="s",
     events="SSVM",
@@ -51,6 +55,7 @@ SECONDARY_STORAGE = Kind(
 )
 CONSOLE_PROXY = Kind(
     type="consoleproxy",
+    image="consoleproxy",
     host_type="ConsoleProxy",
     letter="v",
     events="PROXY",
@@ -82,7 +87,7 @@ class SystemVm:
     control_mac: str
     created: datetime = field(default_factory=records.now)
     state: str = "Starting"
-    template_version: str | None = None
+    template_version: str = "UNKNOWN"
     scripts_version: str | None = None
     software_version: str | None = None
     agent_state: str | None = None
@@ -106,6 +111,7 @@ class Machine:
         self._host: Host | None = None
         self._ports: list[Port] = []
         self._services: dict[str, Daemon] = {}
+        self._units: Units | None = None
 
     @property
     def host(self) -> Host:
@@ -114,15 +120,12 @@ class Machine:
             raise LabError(f"{self.row.name} is not running")
         return self._host
 
-    async def deploy(self, release: Release, authorized: str) -> None:
-        """Define the domain with its three NICs and that release's code on its disk; nothing answers yet.
-
-        `authorized`: the public key that it lets in.
-        """
+    async def deploy(self, image: Image) -> None:
+        """Define the domain with its three NICs and a disk of that image; nothing answers yet."""
         row = self.row
         spec = tenant.host_spec(row.name, self._clock_offset_s, nameserver=None)
         spec["directories"] |= dict.fromkeys(DIRECTORIES, 0o755)
-        systemvm_ssh.install(spec, authorized)
+        image.install(spec, self._fabric.control.authorized)
         self._host = await self._fabric.create(spec)
         wires = (
             (CONTROL_BRIDGE, _CONTROL, row.control_mac),
@@ -131,7 +134,6 @@ class Machine:
         )
         self._ports = [Port(self._fabric.port_name("s"), *wire) for wire in wires]
         await self._fabric.plug(self._host, self._ports)
-        await self.install(release)
 
     async def boot(self, pace: Pace) -> None:
         """Let it boot: firewall, then addresses and their announcement, then what it serves."""
@@ -150,17 +152,19 @@ class Machine:
         await asyncio.gather(
             host.call("announce", devices=announced), systemvm_services.make_certificate(host, row.public_address)
         )
+        self._units = Units(host, {service: self._unit(service) for service in row.kind.services})
         await asyncio.gather(
-            systemvm_ssh.serve(self._fabric, host, row.control_address),
+            base_services.start(self._fabric, host, row.control_address, self._units),
             *(self._start(service) for service in row.kind.services),
         )
+        await host.write({BOOT_FLAG: ""})
 
     async def reboot(self, pace: Pace) -> None:
         """A reboot of the guest: its disk, its addresses and the code on it stay."""
         await self.end_services()
-        await self.host.run("sh", "-c", "kill -KILL -1", check=False)
+        await self.host.run("sh", "-c", f"rm -f {BOOT_FLAG}; kill -KILL -1", check=False)
         await self._fabric.ip(self.host, "\n".join(f"link set {port.device} down" for port in self._ports))
-        self._services.clear()
+        self._forget()
         await self.boot(pace)
 
     async def end_services(self) -> None:
@@ -170,25 +174,21 @@ class Machine:
     async def destroy(self) -> None:
         """Power off and remove; does nothing when it is off."""
         host, self._host = self._host, None
-        self._services.clear()
+        self._forget()
         if host is not None:
             await self._fabric.remove(host, self._ports)
 
-    async def installed(self) -> str:
-        """The signature of the code that is on its disk."""
-        return (await self.host.run("cat", SIGNATURE_FILE)).output.strip()
+    def _unit(self, service: str) -> Unit:
+        return Unit(
+            lambda: [self._services[service]] if service in self._services else [], lambda: self._start(service)
+        )
 
-    async def install(self, release: Release) -> None:
-        """Put another release's code on its disk; what runs goes on with the old one."""
-        await self.host.write({SIGNATURE_FILE: f"{release.checksum}\n", RELEASE_FILE: f"{release.version}\n"})
-
-    async def restart(self, service: str) -> None:
-        """`systemctl restart`: a new process, with the code that is on the disk."""
-        running = self._services.pop(service, None)
-        if running is not None:
-            await running.running.kill(signal.SIGTERM, group=False)
-            await running.running.exited
-        await self._start(service)
+    def _forget(self) -> None:
+        """What runs no more."""
+        self._services.clear()
+        if self._units is not None:
+            self._units.close()
+            self._units = None
 
     async def _start(self, service: str) -> None:
         self._services[service] = await systemvm_services.start(self._fabric, self.host, self.row.kind.type, service)
@@ -206,7 +206,7 @@ def base_rules(kind: Kind) -> str:
         "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
         "-A INPUT -p icmp -j ACCEPT",
         "-A INPUT -i lo -j ACCEPT",
-        f"-A INPUT -i {_CONTROL} -p tcp -m tcp --dport {systemvm_ssh.PORT} -m state --state NEW,ESTABLISHED -j ACCEPT",
+        f"-A INPUT -i {_CONTROL} -p tcp -m tcp --dport {control.PORT} -m state --state NEW,ESTABLISHED -j ACCEPT",
     ]
     opened = [(_PUBLIC, port) for port in kind.ports]
     opened += [(device, port) for port in kind.inner for device in (_CONTROL, _PRIVATE)]
