@@ -40,7 +40,15 @@ def assert_gone(processes: set[int], namespaces: set[str], own_child: int) -> No
         dead = all(state_of(pid) == "Z" for pid in left) and not inside
         if dead:
             return
-        assert time.monotonic() < limit, {pid: state_of(pid) for pid in {*left, *inside}}
+        assert time.monotonic() < limit, {pid: (state_of(pid), command_of(pid)) for pid in {*left, *inside}}
+
+
+def command_of(pid: int) -> str:
+    """Its command line."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def state_of(pid: int) -> str:
