@@ -69,6 +69,12 @@ def _one_line_errors() -> Iterator[None]:
 @click.option("--scale", default=0.1, show_default=True, help="Factor on injected waits (boot, pauses).")
 @click.option("--tls", is_flag=True, help="Serve the API over HTTPS, with a private CA's certificate.")
 @click.option("--hostile-names", is_flag=True, help="Display names full of markup, formulas and control characters.")
+@click.option(
+    "--handover",
+    type=click.Choice(["external", "negotiated"]),
+    default=None,
+    help="How a restart with cleanup moves a network to its new router, in place of CloudStack's way.",
+)
 @click.option("--foreground", is_flag=True, help="Stay, and take the cloud down on SIGTERM or SIGINT.")
 @click.option("--until-eof", is_flag=True, help="With --foreground: take it down when standard input ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print the info object as one line.")
@@ -82,6 +88,7 @@ def up(
     scale: float,
     tls: bool,
     hostile_names: bool,
+    handover: str | None,
     foreground: bool,
     until_eof: bool,
     as_json: bool,
@@ -92,7 +99,9 @@ def up(
 
     started_at = time.monotonic()
     groups = _groups(fleet) if fleet else ()
-    options = Options(profile, vms, topology, scale, tls=tls, hostile_names=hostile_names, fleet=groups)
+    options = Options(
+        profile, vms, topology, scale, tls=tls, hostile_names=hostile_names, fleet=groups, handover=handover or "none"
+    )
     try:
         options.check()
     except LabError as error:

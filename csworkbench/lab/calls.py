@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from csworkbench.lab.calls_arp import announce
+from csworkbench.lab.calls_conntrack import tracked
 from csworkbench.lab.calls_diagnostics import collect
+from csworkbench.lab.calls_handover import hand_over, spool, take_over
 from csworkbench.lab.calls_http import metadata, passwords, website
 from csworkbench.lab.calls_mounts import protect, unprotect
 from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
@@ -23,11 +25,15 @@ CALLS: dict[str, Callable[..., str]] = {
     "file_server": file_server,
     "flush_conntrack": flush_conntrack,
     "follow_vrrp": follow_vrrp,
+    "hand_over": hand_over,
     "metadata": metadata,
     "passwords": passwords,
     "protect": protect,
     "unprotect": unprotect,
     "storage_agent": storage_agent,
+    "spool": spool,
+    "take_over": take_over,
+    "tracked": tracked,
     "website": website,
     "witness": witness,
 }

@@ -25,7 +25,7 @@ from csworkbench.lab.options import Options
 from csworkbench.lab.orchestrator import Orchestrator, StartError
 from csworkbench.lab.records import Router, Served
 from csworkbench.lab.role_watch import RoleWatch
-from csworkbench.lab.settings import Settings
+from csworkbench.lab.settings import HANDOVER, Settings
 from csworkbench.lab.state import StateDirectory
 from csworkbench.lab.systemvm_manager import SystemVms
 from csworkbench.lab.tenants import Tenants
@@ -76,6 +76,8 @@ class Cloud:
         fixtures = Fixtures.make(rng)
         fabric, faults = Fabric(namespaces), Faults()
         settings = Settings(profile)
+        if options.handover != settings.value(HANDOVER):
+            settings.change(HANDOVER, options.handover)
         around = Surroundings(fabric, Pace(0.0), faults, rng, settings, at_once=True)
         numbers = itertools.count(plan.FIRST_INSTANCE + len(layout.vms))
 

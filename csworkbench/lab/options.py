@@ -10,6 +10,7 @@ from csworkbench.lab import capability, fleet, ipv6, plan, topologies
 from csworkbench.lab.fleet import Group
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.profiles import PROFILES, Profile
+from csworkbench.lab.settings import HANDOVERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Options:
     fleet: tuple[Group, ...] = ()
     """More networks beside the first one."""
 
+    handover: str = "none"
+    """What `network.restart.handover` is set to."""
+
     def check(self) -> Profile:
         """The profile; raises LabError for anything that is not offered."""
         if self.profile not in PROFILES:
@@ -42,6 +46,8 @@ class Options:
             raise LabError(f"--vms must be 1 to {plan.MAX_VMS}")
         if not 0 <= self.scale <= 10:
             raise LabError("--scale must be 0 to 10")
+        if self.handover not in HANDOVERS:
+            raise LabError(f"unknown handover {self.handover!r}; there are {', '.join(HANDOVERS)}")
         fleet.check(self.fleet, self.vms + 3)
         return PROFILES[self.profile]
 

@@ -8,10 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from csworkbench.lab import records, timing
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, PARAMETER, RESOURCE_UNAVAILABLE, ApiError
 from csworkbench.lab.events import ROUTER_ALERT, Alert, EventFamily, EventLog
+from csworkbench.lab.handover import Handover, chosen
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.image import Image
 from csworkbench.lab.livepatch import LivePatch, PatchTarget, patch_routers
@@ -71,6 +73,9 @@ class Orchestrator:
         self._machines: dict[str, VirtualRouter] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._live_patch = live_patch
+        self._live_patch = live_patch
+        self.handovers: list[dict[str, Any]] = []
+        """What each handover moved, in the form that `lab truth` prints."""
         self.started_s: dict[str, float] = {}
         """When each router became Running, by id (CLOCK_MONOTONIC)."""
 
@@ -248,7 +253,8 @@ class Orchestrator:
             await self._stop(backup, forced=True)  # no event is written for this one
             await self._expunge(backup)
         old = list(served.routers)
-        fresh = await self._start_new(served)
+        handover = chosen(self._around, [self.machine(router) for router in old])
+        fresh = await self._start_new(served, handover)
         if served.redundant or any(router.redundant for router in old):
             await self._around.pace.wait(timing.RVR_HANDOVER_S)
         for router in old:
@@ -260,7 +266,7 @@ class Orchestrator:
         if isinstance(served, Vpc):
             for router in served.routers:
                 await self.machine(router).apply(Stage.STATIC_NAT)  # reconfigStaticNatForVpcVr
-        elif not served.redundant:
+        elif not served.redundant and handover is None:
             await self._configure(fresh)  # implementNetworkElementsAndResources: all rules once more
 
     async def _destroy_first(self, served: Served, family: EventFamily) -> None:
@@ -310,13 +316,13 @@ class Orchestrator:
             raise OutdatedError(f"Unable to send command. Router requires upgrade: {router.name}")
         await self.machine(router).configure()
 
-    async def _start_new(self, served: Served) -> Router:
+    async def _start_new(self, served: Served, handover: Handover | None = None) -> Router:
         router = self._new_router(served)
         served.routers.append(router)
-        await self._start(router)
+        await self._start(router, handover)
         return router
 
-    async def _start(self, router: Router) -> None:
+    async def _start(self, router: Router, handover: Handover | None = None) -> None:
         """Deploy, boot, configure; `Running` only after the whole configuration. Raises StartError.
 
         The disk is made anew when the registered template is another one, and the code is copied at each start: so a
@@ -330,10 +336,14 @@ class Orchestrator:
         machine = self.machine(router)
         try:
             await machine.deploy(image)
+            if handover is not None:
+                await handover.hold(machine)
             await machine.boot()
             if self._around.faults.is_set("restart-fails"):
                 raise LabError("the configuration was refused (fault restart-fails)")
             await machine.configure()
+            if handover is not None:
+                self.handovers.append(await handover.switch(machine))
         except LabError as error:
             await destroyed(machine)
             router.state = "Stopped"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from csworkbench.lab.profiles import Profile, Version
 from csworkbench.lab.records import Router
 
+HANDOVER, HANDOVERS = "network.restart.handover", ("none", "external", "negotiated")
 MINIMUM_TEMPLATE = "minreq.sysvmtemplate.version"
 _ROUTER_TEMPLATE = "router.template.kvm"
 _GLOBAL = ""
@@ -29,6 +30,9 @@ class Setting:
     since: Version = ()
     scope: str = "global"
     description: str = ""
+    category: str = "Advanced"
+    choices: tuple[str, ...] = ()
+    """The values there are; empty: any."""
 
 
 _HEALTH: Version = (4, 14)
@@ -73,6 +77,13 @@ CATALOGUE = {
         Setting("mandate.user.2fa", "false", since=(4, 18), scope="domain"),
         Setting(MINIMUM_TEMPLATE, "", description="What version should the Virtual Routers report"),
         Setting("network.lock.timeout", "600"),
+        Setting(
+            HANDOVER,
+            "none",
+            category="Test cloud",
+            choices=HANDOVERS,
+            description="The test cloud's own: how a rolling restart moves a network to its new router",
+        ),
         Setting("network.rolling.restart", "true", since=(4, 11, 2)),
         Setting("router.check.interval", "30", dynamic=False),
         Setting("router.health.checks.advanced.interval", "10", since=_HEALTH),

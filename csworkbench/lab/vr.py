@@ -15,7 +15,7 @@ from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.image import BOOT_FLAG, Image
-from csworkbench.lab.records import Nic, Router
+from csworkbench.lab.records import Nic, Router, Traffic
 from csworkbench.lab.redundancy import Callbacks, Redundancy
 from csworkbench.lab.rules import Stage
 from csworkbench.lab.rulesets import rule_set
@@ -35,6 +35,7 @@ _SYSCTLS = {
     "net/ipv4/conf/default/arp_announce": "2",
     "net/ipv4/conf/all/promote_secondaries": "1",
     "net/ipv4/conf/default/promote_secondaries": "1",
+    "net/netfilter/nf_conntrack_events": "1",  # of every flow, also of one that began before anybody followed them
 }
 _WIDTH = plan.PUBLIC.prefixlen
 _CONTROL_WIDTH = 16
@@ -101,6 +102,10 @@ class VirtualRouter:
     def redundancy(self) -> Redundancy | None:
         """Its half of a pair, from the first configuration on."""
         return self._redundancy
+
+    def ports(self, *traffic: Traffic) -> list[Port]:
+        """The cables of its NICs of these kinds."""
+        return [port for nic, port in zip(self.row.nics, self._ports, strict=True) if nic.traffic in traffic]
 
     async def deploy(self, image: Image) -> None:
         """Define the domain with its NICs and a disk of that image; nothing answers yet."""
@@ -301,8 +306,14 @@ class VirtualRouter:
 
     def _announce(self) -> None:
         """One gratuitous ARP for each address that is configured; lost, as in the field, when nobody can send it."""
+        sending = asyncio.create_task(self.host.call("announce", devices=self.announcements()))  # in the background
+        self._announcing.add(sending)
+        sending.add_done_callback(self._announced)
+
+    def announcements(self) -> dict[str, tuple[list[str], str | None]]:
+        """What `calls_arp.announce` is to say."""
         if self._around.faults.is_set("no-garp") or not self.services.active:
-            return
+            return {}
         devices: dict[str, tuple[list[str], str | None]] = {
             nic.device: ([nic.address], None) for nic in self.row.guests
         }
@@ -310,9 +321,7 @@ class VirtualRouter:
             public = [ip.address for ip in self._served.held_ips if ip.source_nat or Stage.ADDRESSES in self._stages]
             upstream = plan.PUBLIC_GATEWAY if self._around.faults.is_set("real-arping") else None
             devices[self._public.device] = (public, upstream)
-        sending = asyncio.create_task(self.host.call("announce", devices=devices))  # in the background, as there
-        self._announcing.add(sending)
-        sending.add_done_callback(self._announced)
+        return devices
 
     def _announced(self, sending: asyncio.Task[dict[str, Any]]) -> None:
         self._announcing.discard(sending)

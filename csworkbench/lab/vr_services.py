@@ -143,12 +143,12 @@ class Services:
             await self._dnsmasq.running.kill()
             await self._dnsmasq.running.ended()
 
-    async def balance(self, *, serving: bool) -> None:
-        """haproxy: reloaded when its configuration has changed, started when it does not run."""
+    async def balance(self, *, serving: bool, anew: bool = False) -> None:
+        """haproxy: reloaded when its configuration has changed or `anew` is set, started when it does not run."""
         wanted = haproxy.of(self._row, serving=serving)
         await self._host.write({HAPROXY_CONFIG: wanted})  # a live patch may have brought another file
         if self._haproxy is not None and _runs(self._haproxy):
-            if wanted != self._balanced:
+            if anew or wanted != self._balanced:
                 await self._fabric.signalled(self._host, self._haproxy, signal.SIGUSR2, _HAPROXY_STARTED)
         else:
             await self._start_haproxy()

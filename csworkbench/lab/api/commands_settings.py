@@ -40,6 +40,8 @@ async def update_configuration(server: Management, arguments: Arguments) -> dict
     """Store a value; in force at once when the setting is dynamic, else from the server's next start."""
     setting, scope_id = _find(server, arguments)
     if "value" in arguments:
+        if setting.choices and arguments["value"] not in setting.choices:
+            raise invalid_value(f"Invalid value for {setting.name}: there are {', '.join(setting.choices)}")
         server.settings.change(setting.name, arguments["value"], scope_id)
     return {"configuration": _setting_row(server, setting, scope_id)}
 
@@ -79,7 +81,7 @@ def _find(server: Management, arguments: Arguments) -> tuple[Setting, str]:
 def _setting_row(server: Management, setting: Setting, scope_id: str) -> Row:
     newer = server.profile.has(4, 18)
     return row(
-        category="Advanced",
+        category=setting.category,
         name=setting.name,
         value=server.settings.stored(setting, scope_id),
         description=setting.description or setting.name,
