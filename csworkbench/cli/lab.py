@@ -188,7 +188,7 @@ def _summary(info: dict[str, Any]) -> None:
 
 def _networks(info: dict[str, Any]) -> str:
     tenants = f"{info['vms']} tenants"
-    return tenants if info["networks"] == 1 else f"{tenants}, {info['networks'] - 1} more networks"
+    return tenants if info["networks"] == 1 else f"{tenants} in {info['networks']} networks"
 
 
 @lab.command()

@@ -12,7 +12,7 @@ from csworkbench.lab import wire
 from csworkbench.lab.hosts import Host, LabError
 from csworkbench.lab.records import Network
 from csworkbench.lab.witness import Truth, Witness
-from csworkbench.lab.witness_paths import isolated_paths, isolated_sessions
+from csworkbench.lab.witness_paths import paths_of, sessions_of
 
 
 class Witnessing:
@@ -45,8 +45,8 @@ class Witnessing:
         if self._witness is not None:
             raise LabError("a witness is watching already (end it with `csworkbench lab truth --stop`)")
         try:
-            paths = isolated_paths(self._network, vantage, everything=everything)
-            sessions = isolated_sessions(self._network, vantage)
+            paths = paths_of(self._network, vantage, everything=everything)
+            sessions = sessions_of(self._network, vantage)
         except ValueError as error:
             raise LabError(str(error)) from error
         witness = Witness(self._host, paths, sessions, self._key_file)

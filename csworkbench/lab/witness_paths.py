@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a witness looks at: paths and sessions, and those that an isolated network has."""
+"""What a witness looks at: paths and sessions, and those that a network has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csworkbench.lab.records import Network, Vm
 
 OUTSIDE = "outside"
 ECHO_PORT = 7
-_USUAL_FORWARDED = 3
+_USUAL_DOORS = 3
 
 
 class Kind(StrEnum):
@@ -81,13 +81,13 @@ class Session:
         return f"{self.address}:{self.port}"
 
 
-def isolated_paths(network: Network, vantage: str = "vm01", *, everything: bool = False) -> list[Path]:
+def paths_of(network: Network, vantage: str = "vm01", *, everything: bool = False) -> list[Path]:
     """Every service of the network, from that tenant and from outside.
 
-    Of the forwarded ports the first two and the last, unless `everything`. Raises ValueError without such a tenant.
+    Of the ways in the first two and the last, unless `everything`. Raises ValueError without such a tenant.
     """
     vm = _tenant(network, vantage)
-    gateway = network.gateway
+    gateway, server = network.gateway, network.server
     paths = [
         Path("egress", Kind.ECHO, vm.name, plan.OUTSIDE_HOST, 0, 1),
         Path("egress_same", Kind.ECHO_SAME, vm.name, plan.OUTSIDE_HOST, 0, 1),
@@ -98,14 +98,14 @@ def isolated_paths(network: Network, vantage: str = "vm01", *, everything: bool 
         paths.append(Path("control", Kind.ECHO_SAME, vm.name, peer.address, 0, 5))
     own = (vm.address,)
     paths += [
-        Path("dns", Kind.DNS, vm.name, gateway, 53, 10, f"{peer.name}.{plan.DOMAIN}", (peer.address,)),
-        Path("metadata", Kind.HTTP, vm.name, gateway, 80, 20, "/latest/meta-data/local-ipv4", own),
-        Path("password", Kind.HTTP, vm.name, gateway, 8080, 50, "/", ("saved_password",)),  # no DomU_Request: harmless
+        Path("dns", Kind.DNS, vm.name, server, 53, 10, f"{peer.name}.{plan.DOMAIN}", (peer.address,)),
+        Path("metadata", Kind.HTTP, vm.name, server, 80, 20, "/latest/meta-data/local-ipv4", own),
+        Path("password", Kind.HTTP, vm.name, server, 8080, 50, "/", ("saved_password",)),  # no DomU_Request: harmless
     ]
-    forwarded = [rule for rule in network.forwarding if rule.protocol == "tcp"]
-    if not everything and len(forwarded) > _USUAL_FORWARDED:
-        forwarded = [*forwarded[: _USUAL_FORWARDED - 1], forwarded[-1]]
-    paths += [Path("ingress", Kind.SYN, OUTSIDE, rule.ip.address, rule.public_port, 5) for rule in forwarded]
+    doors = _doors(network)
+    if not everything and len(doors) > _USUAL_DOORS:
+        doors = [*doors[: _USUAL_DOORS - 1], doors[-1]]
+    paths += [Path("ingress", Kind.SYN, OUTSIDE, door.address, door.port, 5) for door in doors]
     paths += [
         Path("static_nat", Kind.SYN, OUTSIDE, ip.address, plan.SSH_PORT, 5)
         for ip in network.ips
@@ -119,22 +119,40 @@ def isolated_paths(network: Network, vantage: str = "vm01", *, everything: bool 
     return paths
 
 
-def isolated_sessions(network: Network, vantage: str = "vm01") -> list[Session]:
+def sessions_of(network: Network, vantage: str = "vm01") -> list[Session]:
     """T and P to the tenant's own forwarded SSH port (else the first), S over static NAT, O from the tenant out."""
     vm = _tenant(network, vantage)
-    ssh = [rule for rule in network.forwarding if rule.protocol == "tcp" and rule.private_port == plan.SSH_PORT]
+    ssh = [door for door in _doors(network) if door.private_port == plan.SSH_PORT]
     sessions = []
     if ssh:
-        rule = next((rule for rule in ssh if rule.vm is vm), ssh[0])
+        door = next((door for door in ssh if door.vm is vm), ssh[0])
         sessions += [
-            Session("T", SessionKind.TYPES, OUTSIDE, rule.ip.address, rule.public_port),
-            Session("P", SessionKind.PUSHES, OUTSIDE, rule.ip.address, rule.public_port),
+            Session("T", SessionKind.TYPES, OUTSIDE, door.address, door.port),
+            Session("P", SessionKind.PUSHES, OUTSIDE, door.address, door.port),
         ]
     static = next((ip for ip in network.ips if ip.static_nat is not None), None)
     if static is not None:
         sessions.append(Session("S", SessionKind.TYPES, OUTSIDE, static.address, plan.SSH_PORT))
     sessions.append(Session("O", SessionKind.ECHOES, vm.name, plan.OUTSIDE_HOST, ECHO_PORT, server=OUTSIDE))
     return sessions
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where the outside reaches a port of a VM."""
+
+    vm: Vm
+    address: str
+    port: int
+    private_port: int
+
+
+def _doors(network: Network) -> list[_Door]:
+    """Forwarded TCP ports; in a shared network the VMs' own SSH ports."""
+    if network.kind == "Shared":
+        return [_Door(vm, vm.address, plan.SSH_PORT, plan.SSH_PORT) for vm in network.vms]
+    rules = (rule for rule in network.forwarding if rule.protocol == "tcp")
+    return [_Door(rule.vm, rule.ip.address, rule.public_port, rule.private_port) for rule in rules]
 
 
 def _names(vms: list[Vm]) -> tuple[str, ...]:
