@@ -14,7 +14,9 @@ from typing import Any
 from csworkbench.lab import fleet, hostile, plan, provider, records, topologies
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
+from csworkbench.lab.fault_actions import FaultActions
 from csworkbench.lab.faults import Faults
+from csworkbench.lab.health_watch import HealthWatch
 from csworkbench.lab.hosts import Host, LabError, first_error
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.launch import Namespaces
@@ -49,8 +51,7 @@ class Cloud:
         namespaces: Namespaces,
         management: Management,
         fabric: Fabric,
-        faults: Faults,
-        tenants: Tenants,
+        faults: FaultActions,
         user_key: Path,
     ) -> None:
         self.namespaces = namespaces
@@ -60,8 +61,7 @@ class Cloud:
         self.truth: list[dict[str, Any]] = []
         """Every outage made so far, in the form that `lab break` prints."""
         self.witnessing = Witnessing(self.host, management.network, user_key)
-        self._tenants = tenants
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     @classmethod
     async def bring_up(
@@ -95,7 +95,8 @@ class Cloud:
         management.use_faults(faults)
         tenants = management.tenants = Tenants(fabric, layout.networks, state, lambda: next(numbers))
         system_vms = management.system_vms = SystemVms(settings, around, log, live_patch)
-        cloud = cls(namespaces, management, fabric, faults, tenants, state.user_key)
+        actions = FaultActions(around, management, orchestrator, tenants)
+        cloud = cls(namespaces, management, fabric, actions, state.user_key)
         progress(f"{len(layout.vms)} tenants and {layout.router_count} routers")
         bridges = [network.bridge for network in layout.networks]
         servers = {network.server for network in layout.networks}
@@ -125,7 +126,7 @@ class Cloud:
                 if router.state == records.RUNNING:
                     await management.health.check(router)
         around.pace, around.at_once = Pace(options.scale), False
-        cloud._watching = asyncio.create_task(watch.run())
+        cloud._watching = [asyncio.create_task(run()) for run in (watch.run, HealthWatch(around.pace, management).run)]
         return cloud
 
     def host(self, name: str) -> Host:
@@ -173,17 +174,11 @@ class Cloud:
         inbound = [ip.address for ip in ips if ip.address not in outbound]
         return [*(outbound if path == "egress" else inbound), *direct]
 
-    async def set_fault(self, name: str, *, on: bool) -> None:
-        """Switch a fault and do at once what it means for what runs. Raises LabError."""
-        self.faults.change(name, on=on)
-        if name == "ssh-off":
-            await self._tenants.serve_ssh(self.management.vms[-1], on=not on)
-
     async def close(self) -> None:
         """End the jobs and what runs by itself; the namespaces are left to whoever started them."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         await self.management.jobs.close()
         if self.management.system_vms is not None:
             await self.management.system_vms.close()

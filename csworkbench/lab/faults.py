@@ -18,14 +18,23 @@ class Fault:
 
 
 KNOWN = (
-    Fault("no-garp", "router", "new routers do not announce their addresses"),
-    Fault(
-        "real-arping",
-        "router",
-        "routers announce public addresses as CloudStack's `arping -A -U -s ADDRESS GATEWAY` does",
-    ),
+    Fault("no-garp", "router", "routers do not announce their addresses, on either side"),
+    Fault("no-garp-inside", "router", "routers do not announce their addresses to their guests"),
+    Fault("no-garp-public", "router", "routers do not announce their public addresses"),
+    Fault("real-arping", "router", "routers announce only as CloudStack's `arping -A -U -s ADDRESS GATEWAY` does"),
     Fault("no-capacity", "router", "the hypervisor has no room for another router or system VM"),
-    Fault("restart-fails", "router", "a new router never gets its configuration; the job fails"),
+    Fault("router-never-starts", "router", "the next router never comes up; the job fails when its time is over"),
+    Fault("restart-fails", "router", "the next router comes up but never gets its configuration; the job fails"),
+    Fault("duplicate-routers", "router", "the next rolling restart leaves the old router running beside the new one"),
+    Fault("address-rules-missing", "router", "new routers lack the rules of the first address with a forwarded port"),
+    Fault("tier-balancer-lost", "router", "new routers lack the load balancers of the last tier that has any"),
+    Fault("leases-lost", "router", "new routers have an empty dhcphosts: guests get no lease and keep what they have"),
+    Fault("metadata-changed", "router", "new routers serve metadata whose public-keys are empty"),
+    Fault("password-server-dead", "router", "new routers do not start their password server"),
+    Fault("health-checks-wrong", "router", "health checks tell the opposite about dhcp and load balancing from now on"),
+    Fault("both-primary", "router", "VRRP is lost at the switch: both routers of each pair are PRIMARY, at once"),
+    Fault("router-hangs", "router", "the active router's ports pass nothing, their carrier stays, at once"),
+    Fault("router-frozen", "router", "every process of the active router is stopped, its kernel goes on, at once"),
     Fault(
         "live-patch-no-change",
         "router",
@@ -40,6 +49,7 @@ KNOWN = (
         "live-patch-silent", "router", "system VMs cannot write to their disks: a live patch succeeds, changes nothing"
     ),
     Fault("ssh-off", "tenant", "the SSH server of the last tenant is stopped"),
+    Fault("tenant-reboots", "tenant", "the last tenant is powered off and on again, at once; then it is off again"),
     Fault("api-503", "reply", "every call is refused with 503, in turn with an envelope and with a bare page"),
     Fault("api-429", "reply", "every call is refused with 429: wait a second"),
     Fault("api-530", "reply", "every call but listApis is refused with 530"),

@@ -13,17 +13,18 @@ _DUMMY = "listen vmops\n\tbind 0.0.0.0:9\n\toption transparent\n"
 """haproxy refuses a configuration without any listener."""
 
 
-def of(router: Router, *, serving: bool) -> str:
-    """The configuration of a router or an internal LB VM."""
+def of(router: Router, *, serving: bool, lost: Network | None = None) -> str:
+    """The configuration of a router or an internal LB VM; `lost`: the tier whose rules a router does not have."""
     served = router.served
     if router.role == "INTERNAL_LB_VM" and isinstance(served, Network):
         return internal(served, router.guests[0].address, serving=serving)
-    return configuration(served, serving=serving)
+    return configuration(served, serving=serving, lost=lost)
 
 
-def configuration(served: Served, *, serving: bool) -> str:
+def configuration(served: Served, *, serving: bool, lost: Network | None = None) -> str:
     """One listener per public address and port; the dummy alone when there is none, or before rules are applied."""
-    known = [rule for network in served.networks for rule in network.balancers] if serving else []
+    networks = [network for network in served.networks if network is not lost] if serving else []
+    known = [rule for network in networks for rule in network.balancers]
     rules = [rule for rule in known if rule.state != REVOKE and rule.vms]
     if not rules or served.source_nat is None:
         return _head() + _DUMMY

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from csworkbench.lab import plan, records
+from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.image import HAPROXY_CONFIG
 from csworkbench.lab.orchestrator import Orchestrator
@@ -19,6 +20,8 @@ from csworkbench.lab.settings import Settings, version_of
 BASIC, ADVANCED = "basic", "advanced"
 _SERVICES = (("dhcp", "dnsmasq"), ("loadbalancing", "haproxy"))
 _PREFIX = "router.health.checks"
+_INVERTED = frozenset({"dhcp.service", "dhcp_check.py", "loadbalancing.service", "haproxy_check.py"})
+"""What the fault `health-checks-wrong` tells the opposite of."""
 
 _VISIT = f"""\
 echo '== gateway'; ping -n -c 1 -W 1 {plan.PUBLIC_GATEWAY} >/dev/null 2>&1 && echo reachable
@@ -34,6 +37,7 @@ echo '== load'; cat /proc/loadavg
 echo '== writable'; touch /var/log/health && echo yes
 """
 """One shell in the router; each section is the raw material of one check."""
+_LAST = "writable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Health:
     def __init__(self, settings: Settings, orchestrator: Orchestrator) -> None:
         self._settings, self._orchestrator = settings, orchestrator
         self._results: dict[str, tuple[float, list[CheckResult]]] = {}
+        self.faults = Faults()
 
     def known(self, router: Router) -> list[CheckResult]:
         """What was fetched since the router's last start; empty when nothing was yet."""
@@ -72,11 +77,13 @@ class Health:
         left_out = self._settings.value(f"{_PREFIX}.to.exclude", zone=router.served.zone_id)
         excluded = {name.strip() for name in left_out.split(",")}
         results = [result for result in found if result.name not in excluded]
+        if self.faults.is_set("health-checks-wrong"):
+            results = [_inverted(result) if result.name in _INVERTED else result for result in results]
         self._results[router.id] = (time.monotonic(), results)
         return results
 
     def _judge(self, router: Router, seen: dict[str, str]) -> list[CheckResult]:
-        if not seen:
+        if _LAST not in seen:  # it was powered off meanwhile
             raise LabError(f"{router.name} does not answer")
         processes = set(seen["processes"].split())
         results = [
@@ -161,6 +168,10 @@ def _dns(networks: Sequence[Network], names: str) -> CheckResult:
     vms = [vm for network in networks for vm in network.vms]
     missing = [vm.name for vm in vms if f"{vm.address} {vm.name}" not in names]
     return _missing("dns_check.py", missing, f"All {len(vms)} VMs are present in hosts")
+
+
+def _inverted(result: CheckResult) -> CheckResult:
+    return _result(result.name, result.kind, not result.success, "everything is there")
 
 
 def _result(name: str, kind: str, success: bool, text: str) -> CheckResult:

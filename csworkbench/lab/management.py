@@ -116,13 +116,13 @@ class Management:
         ids = ((fixed.admin_account, fixed.admin_user), (fixed.ops_account, fixed.ops_user))
         self.accounts = Accounts(self.key, self.secret, fixed.domain, ids)
         self.jobs.lost_with = self.restart
-        self.use_faults(self.faults)
         self.health = Health(self.settings, self.orchestrator)
+        self.use_faults(self.faults)
         self.conditions = Conditions(fixed.vm_template)
 
     def use_faults(self, faults: Faults) -> None:
-        """From now on these decide what goes wrong here, in the jobs and in the event log."""
-        self.faults = self.jobs.faults = self.log.faults = faults
+        """From now on these decide what goes wrong here, in the jobs, the event log and the health checks."""
+        self.faults = self.jobs.faults = self.log.faults = self.health.faults = faults
 
     @property
     def profile(self) -> Profile:

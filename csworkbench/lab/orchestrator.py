@@ -257,7 +257,7 @@ class Orchestrator:
         fresh = await self._start_new(served, handover)
         if served.redundant or any(router.redundant for router in old):
             await self._around.pace.wait(timing.RVR_HANDOVER_S)
-        for router in old:
+        for router in [] if self._around.faults.is_set("duplicate-routers") else old:
             family.add("ROUTER.STOP", "Started", "stopping router Vm")
             await self._stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
@@ -275,7 +275,7 @@ class Orchestrator:
             family.add("ROUTER.STOP", "Started", "stopping router Vm")
             if router.state == "Running":
                 if not self._settings.refuses(router):
-                    await self.machine(router).revoke()
+                    await _revoked(self.machine(router))
                 await self._stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
             await self._expunge(router)
@@ -338,6 +338,9 @@ class Orchestrator:
             await machine.deploy(image)
             if handover is not None:
                 await handover.hold(machine)
+            if self._around.faults.is_set("router-never-starts"):
+                await self._around.pace.wait(timing.ROUTER_START_LIMIT_S)
+                raise LabError("it does not answer on port 3922 (fault router-never-starts)")
             await machine.boot()
             if self._around.faults.is_set("restart-fails"):
                 raise LabError("the configuration was refused (fault restart-fails)")
@@ -395,6 +398,14 @@ def _event_prefix(router: Router) -> str:
 def _called(router: Router) -> str:
     """As event descriptions call it."""
     return "internal lb vm" if router.role == "INTERNAL_LB_VM" else "router Vm"
+
+
+async def _revoked(machine: VirtualRouter) -> None:
+    """Its rules taken away; one that does not answer is destroyed with them."""
+    try:
+        await machine.revoke()
+    except LabError as error:
+        _log.warning("%s: %s", machine.row.name, error)
 
 
 def _told(error: Exception, text: str) -> ApiError:

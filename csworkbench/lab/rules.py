@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The router's iptables rules in the shape that CloudStack's scripts give them; pure text.
 
-A stage adds its own rules to what the stages before it loaded, so the tables are a function of the stages done.
+A stage adds its own rules to what the stages before it loaded, so the tables are a function of the stages done, and
+of the address whose firewall and forwarded ports are left out, if there is one.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ EMPTY_EGRESS = "*filter\n:FW_EGRESS_RULES - [0:0]\nCOMMIT\n"
 _PASSWORDS = "-p tcp -m tcp --dport 8080"
 
 
-def filter_table(network: Network, stages: Collection[Stage], *, egress: bool) -> str:
+def filter_table(network: Network, stages: Collection[Stage], left_out: PublicIp | None = None, *, egress: bool) -> str:
     """The whole filter table; `egress` says whether the egress chain holds its rules already."""
     chains = {"INPUT": "DROP", "FORWARD": "DROP", "OUTPUT": "ACCEPT", "FW_OUTBOUND": "-", "FW_EGRESS_RULES": "-"}
     rules = list(_BASE_FILTER)
@@ -74,7 +75,7 @@ def filter_table(network: Network, stages: Collection[Stage], *, egress: bool) -
         rules += [f"-A FW_EGRESS_RULES {match} -j {verdict}" for rule in live for match in _matches(rule)]
         rules.append(f"-A FW_EGRESS_RULES -j {rest}")
     if Stage.FORWARDING in stages:
-        rules += [_forward_accept(rule) for rule in _forwarding(network)]
+        rules += [_forward_accept(rule) for rule in _forwarding(network, left_out)]
     if Stage.STATIC_NAT in stages:
         rules += [
             f"-A FORWARD -d {vm.address}/32 -i {PUBLIC_DEVICE} -o {GUEST_DEVICE} -m state --state NEW -j ACCEPT"
@@ -89,13 +90,13 @@ def filter_table(network: Network, stages: Collection[Stage], *, egress: bool) -
     return _table("filter", chains, rules)
 
 
-def mangle_table(network: Network, stages: Collection[Stage]) -> str:
+def mangle_table(network: Network, stages: Collection[Stage], left_out: PublicIp | None = None) -> str:
     """The whole mangle table: per public address a chain FIREWALL_ADDRESS whose end is DROP."""
     chains = dict.fromkeys(("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"), "ACCEPT")
     rules = list(_BASE_MANGLE)
     if Stage.ADDRESSES in stages:
         for ip in network.held_ips:
-            allowed = _allowed(network, ip) if Stage.FIREWALL in stages else []
+            allowed = _allowed(network, ip) if Stage.FIREWALL in stages and ip is not left_out else []
             chains[f"FIREWALL_{ip.address}"] = chains[f"VPN_{ip.address}"] = "-"
             rules += [
                 f"-A PREROUTING -d {ip.address}/32 -j VPN_{ip.address}",
@@ -112,7 +113,7 @@ def mangle_table(network: Network, stages: Collection[Stage]) -> str:
             rules.append(f"{new} MARK --set-xmark 0x66/0xffffffff")
             rules.append(f"{new} CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff")
     if Stage.FORWARDING in stages:
-        for forward in _forwarding(network):
+        for forward in _forwarding(network, left_out):
             where = f"-A PREROUTING -d {forward.ip.address}/32 -i {PUBLIC_DEVICE} {_port(forward, forward.public_port)}"
             rules.append(f"{where} -m state --state NEW -j MARK --set-xmark 0x2/0xffffffff")
             rules.append(
@@ -121,7 +122,9 @@ def mangle_table(network: Network, stages: Collection[Stage]) -> str:
     return _table("mangle", chains, rules)
 
 
-def nat_table(network: Network, stages: Collection[Stage], *, source_nat: bool) -> str:
+def nat_table(
+    network: Network, stages: Collection[Stage], left_out: PublicIp | None = None, *, source_nat: bool
+) -> str:
     """The whole nat table: static NAT in front, then source NAT, then the forwarded ports with their hairpin rules."""
     chains = dict.fromkeys(("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"), "ACCEPT")
     rules: list[str] = []
@@ -137,7 +140,7 @@ def nat_table(network: Network, stages: Collection[Stage], *, source_nat: bool) 
     if source_nat and network.source_nat is not None:
         rules.append(f"-A POSTROUTING -o {PUBLIC_DEVICE} -j SNAT --to-source {network.source_nat.address}")
     if Stage.FORWARDING in stages:
-        for forward in _forwarding(network):
+        for forward in _forwarding(network, left_out):
             match = f"-d {forward.ip.address}/32"
             port = _port(forward, forward.public_port)
             target = f"-j DNAT --to-destination {forward.vm.address}:{forward.private_port}"
@@ -162,8 +165,8 @@ def _allowed(network: Network, ip: PublicIp) -> list[FirewallRule]:
     return [rule for rule in network.firewall if rule.ip is ip and rule.state != REVOKE]
 
 
-def _forwarding(network: Network) -> list[ForwardingRule]:
-    return [rule for rule in network.forwarding if rule.state != REVOKE]
+def _forwarding(network: Network, left_out: PublicIp | None) -> list[ForwardingRule]:
+    return [rule for rule in network.forwarding if rule.state != REVOKE and rule.ip is not left_out]
 
 
 def _static_nat(network: Network) -> list[tuple[PublicIp, Vm]]:

@@ -50,6 +50,8 @@ class VpcRules:
 
     router: Router
     vpc: Vpc
+    left_out: PublicIp | None = None
+    """An address whose forwarded ports it does not have."""
     empty_egress: str = ""
     stages: tuple[Stage, ...] = tuple(stage for stage in Stage if stage is not Stage.FIREWALL)
 
@@ -145,7 +147,8 @@ class VpcRules:
         return [(ip, ip.static_nat) for ip in self.vpc.ips if ip.static_nat is not None]
 
     def _forwarding(self) -> list[ForwardingRule]:
-        return [rule for tier in self.vpc.tiers for rule in tier.forwarding if rule.state != REVOKE]
+        rules = [rule for tier in self.vpc.tiers for rule in tier.forwarding if rule.state != REVOKE]
+        return [rule for rule in rules if rule.ip is not self.left_out]
 
 
 def _inbound(chain: str, acl: AclList | None) -> list[str]:

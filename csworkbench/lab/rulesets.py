@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from csworkbench.lab import rules
-from csworkbench.lab.records import Network, Router, Vpc
+from csworkbench.lab.records import Network, PublicIp, Router, Vpc
 from csworkbench.lab.rules import Stage
 from csworkbench.lab.rules_dhcp import DhcpServerRules
 from csworkbench.lab.rules_ilb import InternalLbRules
@@ -44,6 +44,8 @@ class IsolatedRules:
     """Of the router of an isolated network."""
 
     network: Network
+    left_out: PublicIp | None = None
+    """An address whose rules it does not have."""
     empty_egress: str = rules.EMPTY_EGRESS
     stages: tuple[Stage, ...] = tuple(stage for stage in Stage if stage is not Stage.NETWORK_ACL)
 
@@ -53,26 +55,26 @@ class IsolatedRules:
 
     def mangle(self, stages: Collection[Stage]) -> str:
         """See RuleSet."""
-        return rules.mangle_table(self.network, stages)
+        return rules.mangle_table(self.network, stages, self.left_out)
 
     def filter(self, stages: Collection[Stage], *, egress: bool) -> str:
         """See RuleSet."""
-        return rules.filter_table(self.network, stages, egress=egress)
+        return rules.filter_table(self.network, stages, self.left_out, egress=egress)
 
     def nat(self, stages: Collection[Stage], *, source_nat: bool) -> str:
         """See RuleSet."""
-        return rules.nat_table(self.network, stages, source_nat=source_nat)
+        return rules.nat_table(self.network, stages, self.left_out, source_nat=source_nat)
 
 
-def rule_set(router: Router) -> RuleSet:
-    """The rules of that router's kind."""
+def rule_set(router: Router, left_out: PublicIp | None = None) -> RuleSet:
+    """The rules of that router's kind; `left_out`: an address whose firewall and forwarded ports it does not have."""
     match router.served:
         case Vpc() as vpc:
-            return VpcRules(router, vpc)
+            return VpcRules(router, vpc, left_out)
         case Network() as tier if router.role == "INTERNAL_LB_VM":
             return InternalLbRules(tier, router.guests[0].address)
         case Network(kind="Shared") as network:
             return DhcpServerRules(network)
         case Network() as network:
-            return IsolatedRules(network)
+            return IsolatedRules(network, left_out)
     raise NotImplementedError(router.role)

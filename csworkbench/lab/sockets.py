@@ -120,7 +120,7 @@ def controller(
                     _send(client, {"done": True, "made": made})
                 case "fault":
                     if message.get("name") is not None:
-                        await cloud.set_fault(str(message["name"]), on=not message.get("off", False))
+                        await cloud.faults.change(str(message["name"]), on=not message.get("off", False))
                     _send(client, {"done": True, "faults": cloud.faults.listing()})
                 case "manage":
                     _send(client, {"done": True, "text": await manage(cloud.management, message)})

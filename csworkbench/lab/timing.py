@@ -23,6 +23,12 @@ ROUTER_SHUTDOWN_S = 6.0
 SYSTEM_VM_BOOT_S = 45.0
 """From the start of a system VM's domain to the moment it serves: the same boot, then a Java agent that starts."""
 
+ROUTER_START_LIMIT_S = 600.0
+"""How long the hypervisor waits for a new router's port 3922: 60 times two connections, 5 s apart."""
+
+TENANT_BOOT_S = 15.0
+"""From the power-on of a tenant VM to its SSH server; assumed, a small cloud image."""
+
 FIRST_SCAN_S = 60.0
 """From the start of the management server to the first scan for missing system VMs."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from csworkbench.lab import base_services, plan, tenant, timing, vr_redundancy
+from csworkbench.lab.announcements import announcements
+from csworkbench.lab.defects import Defects
 from csworkbench.lab.fabric import CONTROL_BRIDGE, PUBLIC_BRIDGE, Fabric, Port
 from csworkbench.lab.faults import Faults
 from csworkbench.lab.hosts import Host, LabError
@@ -83,12 +85,16 @@ class VirtualRouter:
         self._units: Units | None = None
         self._turn = asyncio.Lock()
         self._announcing: set[asyncio.Task[dict[str, Any]]] = set()
+        self.held_by: set[str] = set()
+        """Faults for which nobody reaches it, to look or to configure: it hangs or is frozen."""
 
     @property
     def host(self) -> Host:
-        """The running machine; raises LabError when it is off."""
+        """The running machine; raises LabError when it is off or does not answer."""
         if self._host is None:
             raise LabError(f"{self.row.name} is not running")
+        if self.held_by:
+            raise LabError(f"{self.row.name} does not answer")
         return self._host
 
     @property
@@ -104,8 +110,9 @@ class VirtualRouter:
         return self._redundancy
 
     def ports(self, *traffic: Traffic) -> list[Port]:
-        """The cables of its NICs of these kinds."""
-        return [port for nic, port in zip(self.row.nics, self._ports, strict=True) if nic.traffic in traffic]
+        """The cables of its NICs of these kinds, of all if none is named; what is left of them when it is off."""
+        pairs = zip(self.row.nics, self._ports, strict=False)
+        return [port for nic, port in pairs if not traffic or nic.traffic in traffic]
 
     async def deploy(self, image: Image) -> None:
         """Define the domain with its NICs and a disk of that image; nothing answers yet."""
@@ -117,7 +124,9 @@ class VirtualRouter:
         self._host = await self._fabric.create(spec)
         self._ports = [self._port(nic) for nic in self.row.nics]
         await self._fabric.plug(self._host, self._ports)
-        self._services = Services(self._fabric, self.row, self._host)
+        defects = Defects.of(self._served, self._around.faults)
+        self._rules = rule_set(self.row, left_out=defects.left_out)
+        self._services = Services(self._fabric, self.row, self._host, defects)
 
     async def boot(self) -> None:
         """Let it boot. At the end it owns its boot-time addresses and has announced them, but forwards nothing new."""
@@ -186,6 +195,7 @@ class VirtualRouter:
         self._source_nat = self._egress = False
         self._held = []
         self._services = None
+        self.held_by.clear()
 
     @property
     def _upstream(self) -> tuple[str, str] | None:
@@ -311,17 +321,11 @@ class VirtualRouter:
         sending.add_done_callback(self._announced)
 
     def announcements(self) -> dict[str, tuple[list[str], str | None]]:
-        """What `calls_arp.announce` is to say."""
-        if self._around.faults.is_set("no-garp") or not self.services.active:
+        """What `calls_arp.announce` is to say; nothing on a BACKUP."""
+        if not self.services.active:
             return {}
-        devices: dict[str, tuple[list[str], str | None]] = {
-            nic.device: ([nic.address], None) for nic in self.row.guests
-        }
-        if self._public is not None:
-            public = [ip.address for ip in self._served.held_ips if ip.source_nat or Stage.ADDRESSES in self._stages]
-            upstream = plan.PUBLIC_GATEWAY if self._around.faults.is_set("real-arping") else None
-            devices[self._public.device] = (public, upstream)
-        return devices
+        public = [ip.address for ip in self._served.held_ips if ip.source_nat or Stage.ADDRESSES in self._stages]
+        return announcements(self.row, public, self._around.faults)
 
     def _announced(self, sending: asyncio.Task[dict[str, Any]]) -> None:
         self._announcing.discard(sending)

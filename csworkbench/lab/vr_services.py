@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from csworkbench.lab import dnsmasq, haproxy, plan
+from csworkbench.lab.defects import Defects
 from csworkbench.lab.dnsmasq import server
 from csworkbench.lab.fabric import Daemon, Fabric
 from csworkbench.lab.hosts import Host, LabError
@@ -27,8 +28,8 @@ _DHCP_FILE = f"{DIRECTORY}/dhcphosts.txt"
 class Services:
     """What runs on one router. All raise LabError."""
 
-    def __init__(self, fabric: Fabric, row: Router, host: Host) -> None:
-        self._fabric, self._row, self._host = fabric, row, host
+    def __init__(self, fabric: Fabric, row: Router, host: Host, defects: Defects) -> None:
+        self._fabric, self._row, self._host, self._defects = fabric, row, host, defects
         router = row.role == "VIRTUAL_ROUTER"  # an internal LB VM has haproxy and nothing else for its tier
         self._guests = [(nic, nic.network) for nic in row.guests if router and nic.network is not None]
         self._dnsmasq: Daemon | None = None
@@ -54,7 +55,7 @@ class Services:
             "apache2": Unit(lambda: self._web, self._start_web),
             "dnsmasq": Unit(lambda: [self._dnsmasq] if self._dnsmasq else [], self._start_dnsmasq),
             "haproxy": Unit(lambda: [self._haproxy] if self._haproxy else [], self._start_haproxy),
-            "cloud-password-server": Unit(lambda: self._passwords, self.passwords),
+            "cloud-password-server": Unit(lambda: self._passwords, self._start_passwords),
         }
 
     async def _start_web(self) -> None:
@@ -76,6 +77,10 @@ class Services:
 
     async def passwords(self) -> None:
         """The password server, from the first configuration run on."""
+        if not self._defects.no_passwords:
+            await self._start_passwords()
+
+    async def _start_passwords(self) -> None:
         if self.active and not any(_runs(daemon) for daemon in self._passwords):
             self._passwords = [
                 await self._fabric.service(self._host, "passwords", address=address, directory=PASSWORD_DIRECTORY)
@@ -91,7 +96,8 @@ class Services:
     async def names(self) -> None:
         """DHCP and DNS: start dnsmasq, or let a running one read its files again; a BACKUP only gets the files."""
         vms = [vm for _, network in self._guests for vm in network.vms]
-        leases = "".join(f"{vm.mac},set:{vm.name},{vm.address},{vm.name},infinite\n" for vm in vms)
+        known = [] if self._defects.no_leases else vms
+        leases = "".join(f"{vm.mac},set:{vm.name},{vm.address},{vm.name},infinite\n" for vm in known)
         names = "".join(f"{vm.address} {vm.name}.{plan.DOMAIN} {vm.name}\n" for vm in vms)
         own = "".join(
             f"{server(nic, network)} {self._host.name} data-server data-server.{plan.DOMAIN}\n"
@@ -118,8 +124,10 @@ class Services:
         for _, network in self._guests:
             for vm in list(network.vms):
                 await pause()
-                content = json.dumps(vm_data(network, vm))
-                await self._host.write({f"{METADATA_DIRECTORY}/{vm.address}.json": content})
+                content = vm_data(network, vm)
+                if self._defects.no_keys:
+                    content["meta-data/public-keys"] = ""
+                await self._host.write({f"{METADATA_DIRECTORY}/{vm.address}.json": json.dumps(content)})
             fresh, network.passwords = network.passwords, {}
             await self._host.write({f"{PASSWORD_DIRECTORY}/{address}": text for address, text in fresh.items()})
 
@@ -145,7 +153,7 @@ class Services:
 
     async def balance(self, *, serving: bool, anew: bool = False) -> None:
         """haproxy: reloaded when its configuration has changed or `anew` is set, started when it does not run."""
-        wanted = haproxy.of(self._row, serving=serving)
+        wanted = haproxy.of(self._row, serving=serving, lost=self._defects.unbalanced)
         await self._host.write({HAPROXY_CONFIG: wanted})  # a live patch may have brought another file
         if self._haproxy is not None and _runs(self._haproxy):
             if anew or wanted != self._balanced:
