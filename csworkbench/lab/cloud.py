@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from csworkbench.lab import fleet, hostile, plan, provider, records, topologies
+from csworkbench.lab.deployment import Deployment, StartError
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
 from csworkbench.lab.fault_actions import FaultActions
@@ -24,7 +25,7 @@ from csworkbench.lab.livepatch import LivePatch
 from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.memory import memory_mb
 from csworkbench.lab.options import Options
-from csworkbench.lab.orchestrator import Orchestrator, StartError
+from csworkbench.lab.orchestrator import Orchestrator
 from csworkbench.lab.records import Router, Served
 from csworkbench.lab.role_watch import RoleWatch
 from csworkbench.lab.settings import HANDOVER, Settings
@@ -86,7 +87,8 @@ class Cloud:
 
         log = EventLog()
         live_patch = LivePatch(fabric.control, settings, faults)
-        orchestrator = Orchestrator(settings, around, log, new_router, live_patch)
+        routers = Deployment(settings, around, log, new_router, live_patch)
+        orchestrator = Orchestrator(settings, around, routers, live_patch)
         key, secret = state.api_keys()
         jobs = Jobs(lambda: records.new_id(rng), Pace(options.scale))
         management = Management(

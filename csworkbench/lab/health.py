@@ -62,7 +62,7 @@ class Health:
     def known(self, router: Router) -> list[CheckResult]:
         """What was fetched since the router's last start; empty when nothing was yet."""
         fetched_s, results = self._results.get(router.id, (0.0, []))
-        started_s = self._orchestrator.started_s.get(router.id)
+        started_s = self._orchestrator.routers.started_s.get(router.id)
         return results if started_s is not None and fetched_s >= started_s else []
 
     def failed(self, router: Router) -> bool:

@@ -5,39 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 
-from csworkbench.lab import records, timing
+from csworkbench.lab import timing
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, PARAMETER, RESOURCE_UNAVAILABLE, ApiError
-from csworkbench.lab.events import ROUTER_ALERT, Alert, EventFamily, EventLog
-from csworkbench.lab.handover import Handover, chosen
+from csworkbench.lab.deployment import CapacityError, Deployment, StartError
+from csworkbench.lab.events import EventFamily
+from csworkbench.lab.handover import chosen
 from csworkbench.lab.hosts import LabError
-from csworkbench.lab.image import Image
 from csworkbench.lab.livepatch import LivePatch, PatchTarget, patch_routers
 from csworkbench.lab.records import Network, Router, Served, Vpc
 from csworkbench.lab.redundancy import State
 from csworkbench.lab.rules import Stage
 from csworkbench.lab.settings import Settings
-from csworkbench.lab.vr import Surroundings, VirtualRouter, destroyed
+from csworkbench.lab.vr import Surroundings, VirtualRouter
 
 _log = logging.getLogger(__name__)
 _RESTARTABLE = frozenset({"Implemented", "Setup"})
 _EXPENDABLE = frozenset({"Stopped", "Error", "Shutdown", "Unknown"})
 
 _ELECTION_LIMIT_S = 30.0
-
-NewRouter = Callable[[Served], Router]
-
-
-class StartError(Exception):
-    """A router did not come up."""
-
-
-class CapacityError(StartError):
-    """No host has room for the router."""
 
 
 class OutdatedError(LabError):
@@ -61,23 +49,18 @@ class Restart:
 class Orchestrator:
     """Operations on networks and VPCs; the API's jobs call them, one at a time for each of these."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        around: Surroundings,
-        log: EventLog,
-        new_router: NewRouter,
-        live_patch: LivePatch,
-    ) -> None:
-        self._settings, self._around, self._log_book, self._new_router = settings, around, log, new_router
-        self._machines: dict[str, VirtualRouter] = {}
+    def __init__(self, settings: Settings, around: Surroundings, routers: Deployment, live_patch: LivePatch) -> None:
+        self._settings, self._around, self._routers, self._live_patch = settings, around, routers, live_patch
         self._locks: dict[str, asyncio.Lock] = {}
-        self._live_patch = live_patch
-        self._live_patch = live_patch
-        self.handovers: list[dict[str, Any]] = []
-        """What each handover moved, in the form that `lab truth` prints."""
-        self.started_s: dict[str, float] = {}
-        """When each router became Running, by id (CLOCK_MONOTONIC)."""
+
+    @property
+    def routers(self) -> Deployment:
+        """The machines."""
+        return self._routers
+
+    def machine(self, router: Router) -> VirtualRouter:
+        """The machine behind a router's row."""
+        return self._routers.machine(router)
 
     async def implement(self, served: Served) -> None:
         """The first routers, for a cloud that comes up; returns when they forward. Raises StartError."""
@@ -96,8 +79,8 @@ class Orchestrator:
         async with self._lock(served):
             for router in list(served.routers):
                 if router.state not in _EXPENDABLE:
-                    await self._stop(router, forced=True)
-                await self._expunge(router)
+                    await self._routers.stop(router, forced=True)
+                await self._routers.expunge(router)
 
     async def change_offering(
         self, network: Network, *, redundant: bool, in_sequence: bool, family: EventFamily
@@ -199,8 +182,8 @@ class Orchestrator:
                 family.add(kind, "Completed", "Error while rebooting router Vm", level="ERROR")
                 raise ApiError(RESOURCE_UNAVAILABLE, "Unable to reboot domR, it is not in right state " + router.state)
             try:
-                await self._stop(router, forced=forced)
-                await self._start(router)
+                await self._routers.stop(router, forced=forced)
+                await self._routers.start(router)
             except (StartError, LabError) as error:
                 family.add(kind, "Completed", "Error while rebooting router Vm", level="ERROR")
                 raise _told(error, "Failed to reboot domR") from error
@@ -213,7 +196,7 @@ class Orchestrator:
             self._require_row(router)
             family.add(kind, "Started", what)
             if router.state not in _EXPENDABLE:
-                await self._stop(router, forced=forced)
+                await self._routers.stop(router, forced=forced)
             family.add(kind, "Completed", f"Successfully completed {what}")
 
     async def start_router(self, router: Router, family: EventFamily) -> None:
@@ -224,7 +207,7 @@ class Orchestrator:
             family.add(kind, "Started", what)
             try:
                 if router.state != "Running":
-                    await self._start(router)
+                    await self._routers.start(router)
             except StartError as error:
                 family.add(kind, "Completed", f"Error while {what}", level="ERROR")
                 raise _told(error, "Failed to start router") from error
@@ -235,33 +218,29 @@ class Orchestrator:
         async with self._lock(router.served):
             self._require_row(router)
             if router.state not in _EXPENDABLE:
-                await self._stop(router, forced=True)
+                await self._routers.stop(router, forced=True)
             router.state = "Expunging"
-            await self._expunge(router)
-
-    def machine(self, router: Router) -> VirtualRouter:
-        """The machine behind a router's row."""
-        return self._machines.setdefault(router.id, VirtualRouter(router, self._around))
+            await self._routers.expunge(router)
 
     async def _rolling(self, served: Served, family: EventFamily) -> None:
         """A new router beside the old one; the old one goes when the new one runs. A pair gets its second one after."""
         for router in [router for router in served.routers if router.state in _EXPENDABLE]:
-            await self._expunge(router)
+            await self._routers.expunge(router)
         if len(served.routers) > 1:
             backups = [router for router in served.routers if router.redundant_state == "BACKUP"]
             backup = (backups or served.routers)[-1]
-            await self._stop(backup, forced=True)  # no event is written for this one
-            await self._expunge(backup)
+            await self._routers.stop(backup, forced=True)  # no event is written for this one
+            await self._routers.expunge(backup)
         old = list(served.routers)
         handover = chosen(self._around, [self.machine(router) for router in old])
-        fresh = await self._start_new(served, handover)
+        fresh = await self._routers.start_new(served, handover)
         if served.redundant or any(router.redundant for router in old):
             await self._around.pace.wait(timing.RVR_HANDOVER_S)
         for router in [] if self._around.faults.is_set("duplicate-routers") else old:
             family.add("ROUTER.STOP", "Started", "stopping router Vm")
-            await self._stop(router, forced=True)
+            await self._routers.stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
-            await self._expunge(router)
+            await self._routers.expunge(router)
         await self._complete(served)
         if isinstance(served, Vpc):
             for router in served.routers:
@@ -276,9 +255,9 @@ class Orchestrator:
             if router.state == "Running":
                 if not self._settings.refuses(router):
                     await _revoked(self.machine(router))
-                await self._stop(router, forced=True)
+                await self._routers.stop(router, forced=True)
             family.add("ROUTER.STOP", "Completed", "Successfully completed stopping router Vm")
-            await self._expunge(router)
+            await self._routers.expunge(router)
         await self._complete(served)
 
     async def _reapply(self, served: Served, *, live_patch: bool) -> None:
@@ -303,9 +282,9 @@ class Orchestrator:
     async def _complete(self, served: Served) -> None:
         """As many running routers as there shall be."""
         for router in [router for router in served.routers if router.state in _EXPENDABLE]:
-            await self._start(router)
+            await self._routers.start(router)
         while len(served.routers) < served.routers_wanted:
-            await self._start_new(served)
+            await self._routers.start_new(served)
 
     def _patch_target(self, router: Router) -> PatchTarget:
         return PatchTarget(self.machine(router).host, router.control.address, router.kind)
@@ -315,70 +294,6 @@ class Orchestrator:
         if self._settings.refuses(router):
             raise OutdatedError(f"Unable to send command. Router requires upgrade: {router.name}")
         await self.machine(router).configure()
-
-    async def _start_new(self, served: Served, handover: Handover | None = None) -> Router:
-        router = self._new_router(served)
-        served.routers.append(router)
-        await self._start(router, handover)
-        return router
-
-    async def _start(self, router: Router, handover: Handover | None = None) -> None:
-        """Deploy, boot, configure; `Running` only after the whole configuration. Raises StartError.
-
-        The disk is made anew when the registered template is another one, and the code is copied at each start: so a
-        started router is up to date.
-        """
-        if self._around.faults.is_set("no-capacity"):
-            router.state = "Stopped"
-            raise CapacityError(f"Unable to create a deployment for VM {router.name}")
-        router.state = "Starting"
-        image = Image(router.kind, self._settings.template, self._live_patch.agent_release, router.redundant)
-        machine = self.machine(router)
-        try:
-            await machine.deploy(image)
-            if handover is not None:
-                await handover.hold(machine)
-            if self._around.faults.is_set("router-never-starts"):
-                await self._around.pace.wait(timing.ROUTER_START_LIMIT_S)
-                raise LabError("it does not answer on port 3922 (fault router-never-starts)")
-            await machine.boot()
-            if self._around.faults.is_set("restart-fails"):
-                raise LabError("the configuration was refused (fault restart-fails)")
-            await machine.configure()
-            if handover is not None:
-                self.handovers.append(await handover.switch(machine))
-        except LabError as error:
-            await destroyed(machine)
-            router.state = "Stopped"
-            number, name = ROUTER_ALERT
-            text = f"Command: org.apache.cloudstack.vm.VmWorkStart failed on router {router.name}: {error}"
-            self._log_book.alerts.append(Alert(records.new_id(self._around.rng), number, name, text))
-            raise StartError(str(error)) from error
-        router.state = "Running"
-        router.template_version = image.template
-        router.scripts_version = image.release.scripts_checksum
-        router.software_version = self._settings.profile.code_version
-        self.started_s[router.id] = time.monotonic()
-
-    async def _stop(self, router: Router, *, forced: bool) -> None:
-        """Forced: power off. Else the guest ends its services first and powers itself off."""
-        router.state = "Stopping"
-        machine = self.machine(router)
-        if not forced:
-            try:
-                await machine.end_services()
-            except LabError as error:
-                _log.warning("%s: %s", router.name, error)
-            await self._around.pace.wait(timing.ROUTER_SHUTDOWN_S)
-        await machine.destroy()
-        await self._around.pace.wait(timing.ROUTER_STOP_S)
-        router.state = "Stopped"
-        self.started_s.pop(router.id, None)
-
-    async def _expunge(self, router: Router) -> None:
-        await destroyed(self.machine(router))
-        router.served.routers.remove(router)
-        self._machines.pop(router.id, None)
 
     def _require_row(self, router: Router) -> None:
         """It may have gone while the job waited."""

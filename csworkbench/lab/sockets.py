@@ -138,7 +138,7 @@ def controller(
 
 async def _tell_truth(cloud: Cloud, client: socket.socket, message: wire.Message) -> None:
     if "action" not in message:
-        for made in [*cloud.truth, *cloud.management.orchestrator.handovers]:
+        for made in [*cloud.truth, *cloud.management.orchestrator.routers.handovers]:
             _send(client, {"made": made})
     for line in await asyncio.shield(cloud.witnessing.obey(message)):
         _send(client, {"made": line})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from types import SimpleNamespace
 from typing import cast
 
 from csworkbench.lab import plan, records
@@ -30,7 +31,7 @@ class WaitingOrchestrator:
         self.most_at_once = 0
         self.go_on = asyncio.Event()
         self.fail = False
-        self.started_s: dict[str, float] = {}
+        self.routers = SimpleNamespace(started_s={})
 
     async def restart_network(self, _network: Network, restart: Restart, family: EventFamily) -> None:
         """Wait for `go_on`."""

@@ -179,7 +179,7 @@ async def test_list_apis_names_every_field_that_a_reply_has(release: str) -> Non
             1.0,
             [CheckResult("a", "basic", success=True, details="")],
         )
-        api.orchestrator.started_s[api.server.routers[0].id] = 0.0
+        api.orchestrator.routers.started_s[api.server.routers[0].id] = 0.0
         described = {item["name"]: item for item in (await api.call("listApis"))[1]["api"]}
         for name, item in described.items():
             assert item["response"], name

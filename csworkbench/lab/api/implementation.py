@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from csworkbench.lab import plan
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, ApiError
+from csworkbench.lab.deployment import CapacityError, StartError
 from csworkbench.lab.hosts import LabError
-from csworkbench.lab.orchestrator import CapacityError, StartError
 from csworkbench.lab.records import Network, PublicIp
 
 if TYPE_CHECKING:
