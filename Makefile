@@ -37,8 +37,10 @@ system:
 demo: setup
 	@$(BIN)/csworkbench demo
 
+# Two tests at a time, then those that measure, one after the other.
 test: setup
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not timed" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "not slow and timed"
 
 test-full: setup
 	$(BIN)/python -m pytest -q

@@ -7,6 +7,18 @@ from pathlib import Path
 
 import pytest
 
+TIMED_FOLDERS = frozenset({"bench", "e2e", "engine", "measurement", "probes", "probing"})
+TIMED_FILES = frozenset(
+    {"test_cloud", "test_gone", "test_handover", "test_process", "test_redundancy", "test_terminal"}
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must not share the machine with another test."""
+    for item in items:
+        if item.path.parent.name in TIMED_FOLDERS or item.path.stem in TIMED_FILES or "witness" in item.path.stem:
+            item.add_marker(pytest.mark.timed)
+
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
