@@ -8,85 +8,53 @@ system call lies between the stamps.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import struct
 import time
 
-_NETLINK_NETFILTER = 12
-_NLMSG_ERROR = 2
-_REQUEST, _ACK, _CREATE_EXCLUSIVELY = 0x1, 0x4, 0x600
-_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-_SUBSYS_CTNETLINK, _SUBSYS_NFTABLES = 1, 10
+from csworkbench.lab.netfilter import (
+    ACK,
+    CREATE,
+    CTNETLINK,
+    EXCLUSIVELY,
+    NESTED,
+    NFTABLES,
+    attribute,
+    confirmed,
+    connect,
+    message,
+    transact,
+)
+
 _CT_DELETE = 2
 _NEW_ELEMENT, _DELETE_ELEMENT = 12, 14
-_NESTED = 0x8000
 _AF_INET, _BRIDGE = 2, 7
 
 TABLE, SET, PORT_SET = "lab", "cut", "cut_ports"
 """Names of the nftables tables and sets that the rules of gateway and switch look at (see `fabric`)."""
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
-    padding = -len(value) % 4
-    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * padding
-
-
-def _message(kind: int, flags: int, family: int, resource: int, body: bytes = b"", sequence: int = 1) -> bytes:
-    payload = struct.pack("!BBH", family, 0, resource) + body
-    return struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + payload
-
-
-def _open() -> socket.socket:
-    channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
-    channel.bind((0, 0))
-    channel.settimeout(5.0)
-    return channel
-
-
-def _acknowledged(channel: socket.socket, sequence: int) -> None:
-    """Wait until the kernel has answered that message; raises OSError with its error."""
-    while True:
-        data = channel.recv(65536)
-        offset = 0
-        while offset + 16 <= len(data):
-            length, kind, _, number, _ = struct.unpack_from("=IHHII", data, offset)
-            if kind == _NLMSG_ERROR:
-                (code,) = struct.unpack_from("=i", data, offset + 16)
-                if code:
-                    raise OSError(-code, os.strerror(-code))
-                if number == sequence:
-                    return
-            offset += (length + 3) & ~3
-
-
 def flush_conntrack() -> str:
     """Forget every tracked connection of this network namespace. Raises OSError."""
-    with _open() as channel:
-        channel.send(_message(_SUBSYS_CTNETLINK << 8 | _CT_DELETE, _REQUEST | _ACK, _AF_INET, 0))
-        _acknowledged(channel, 1)
+    with connect() as channel:
+        channel.send(message(CTNETLINK << 8 | _CT_DELETE, ACK, _AF_INET))
+        confirmed(channel, 1)
     return "{}"
 
 
-def _element_batch(kind: int, family: int, name: str, keys: list[bytes]) -> bytes:
-    elements = b"".join(_attribute(1 | _NESTED, _attribute(1 | _NESTED, _attribute(1, key))) for key in keys)
-    body = (
-        _attribute(1, TABLE.encode() + b"\0") + _attribute(2, name.encode() + b"\0") + _attribute(3 | _NESTED, elements)
-    )
-    flags = _REQUEST | _ACK | (_CREATE_EXCLUSIVELY if kind == _NEW_ELEMENT else 0)
-    return (
-        _message(_BATCH_BEGIN, _REQUEST, 0, _SUBSYS_NFTABLES, sequence=1)
-        + _message(_SUBSYS_NFTABLES << 8 | kind, flags, family, 0, body, sequence=2)
-        + _message(_BATCH_END, _REQUEST, 0, _SUBSYS_NFTABLES, sequence=3)
-    )
+def _element(kind: int, family: int, name: str, keys: list[bytes]) -> bytes:
+    """Put these keys into a set, or take them out."""
+    elements = b"".join(attribute(1 | NESTED, attribute(1 | NESTED, attribute(1, key))) for key in keys)
+    body = attribute(1, TABLE.encode() + b"\0") + attribute(2, name.encode() + b"\0") + attribute(3 | NESTED, elements)
+    flags = ACK | (CREATE | EXCLUSIVELY if kind == _NEW_ELEMENT else 0)
+    return message(NFTABLES << 8 | kind, flags, family, body)
 
 
-def _apply(channel: socket.socket, batch: bytes) -> tuple[int, int]:
-    """Send a prepared transaction; CLOCK_MONOTONIC in ns just before, and just after the kernel confirmed it."""
+def _apply(channel: socket.socket, change: bytes) -> tuple[int, int]:
+    """Make a prepared change; CLOCK_MONOTONIC in ns just before, and just after the kernel confirmed it."""
     before = time.monotonic_ns()
-    channel.send(batch)
-    _acknowledged(channel, 2)  # delivered after the commit
+    transact(channel, [change])  # confirmed after the commit
     return before, time.monotonic_ns()
 
 
@@ -105,11 +73,11 @@ def cut_ports(ports: list[int], length_ms: int, clock_offset_s: int) -> str:
 
 def _cut(family: int, name: str, keys: list[bytes], length_ms: int, clock_offset_s: int) -> str:
     shift = clock_offset_s * 1_000_000_000
-    start_batch, end_batch = (_element_batch(kind, family, name, keys) for kind in (_NEW_ELEMENT, _DELETE_ELEMENT))
+    opening, ending = (_element(kind, family, name, keys) for kind in (_NEW_ELEMENT, _DELETE_ELEMENT))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-    with _open() as channel:
-        start = _apply(channel, start_batch)
+    with connect() as channel:
+        start = _apply(channel, opening)
         while (left := start[1] + length_ms * 1_000_000 - time.monotonic_ns()) > 0:
             time.sleep(left / 1e9)
-        end = _apply(channel, end_batch)
+        end = _apply(channel, ending)
     return json.dumps({"start_ns": [at - shift for at in start], "end_ns": [at - shift for at in end]})

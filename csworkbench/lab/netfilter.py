@@ -85,9 +85,14 @@ def transact(channel: socket.socket, changes: list[bytes]) -> None:
         + b"".join(changes)
         + message(BATCH_END, 0, 0, resource=NFTABLES, sequence=0)
     )
+    confirmed(channel, len(changes))
+
+
+def confirmed(channel: socket.socket, sequence: int) -> None:
+    """Wait until the kernel has acknowledged that message. Raises OSError with its error."""
     while True:
         for answer in messages(channel.recv(65536)):
             if answer.kind == ERROR and answer.code:
                 raise OSError(-answer.code, os.strerror(-answer.code))
-            if answer.kind == ERROR and answer.sequence == len(changes):
+            if answer.kind == ERROR and answer.sequence == sequence:
                 return
