@@ -144,7 +144,7 @@ def once(strategy: Strategy) -> Figures:
         lines = truth(cloud, "--stop")
     down = {name: max(line["down_ms"] for line in lines if line.get("path") == name) for name in PATHS}
     alive = {line["session"]: line["alive"] for line in lines if "session" in line}
-    return {"job_s": round(job_s, 2), "settled": ended, "down_ms": down, "alive": alive, "truth": lines}
+    return {"job_s": round(job_s, 2), "settled": ended, "down_ms": down, "alive": alive}
 
 
 def row(runs: Sequence[Figures]) -> list[str]:
