@@ -5,20 +5,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import socket
 import struct
 from collections import deque
 from time import monotonic_ns
 
 from . import routes
-from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
+from .clock import STAMP_SPACE
 from .codes import FLAG_VALUE, KIND_SAMPLE, KIND_SECOND_OWNER, NONE, OK
 from .errors import StartError
-from .filters import ARP_REPLY, attach, receive_room
+from .filters import ARP_REPLY
+from .link import Link
 from .packets import address_number, who_has
 from .table import Answer
 
-ETH_P_ARP = 0x0806
 REPLY = struct.Struct("!6sI6sI")  # sender MAC and address, target MAC and address: at 22 of the frame
 REPLY_AT = 22
 ADDRESS_CHECK_NS = 1_000_000_000
@@ -49,37 +48,6 @@ class _Target:
         self.checked_ns = now_ns
 
 
-class _Link:
-    """The one packet socket of an interface; closing one costs 25 ms."""
-
-    def __init__(self, interface):
-        self.interface = interface
-        try:
-            self.mac = routes.ethernet_address(interface)
-        except OSError as error:
-            raise StartError("interface", "interface %s: %s" % (interface, error.strerror)) from None
-        if self.mac is None:
-            raise StartError("interface", "interface %s is no Ethernet: it has no ARP" % interface)
-        try:
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        except PermissionError:
-            raise StartError("permission", "packet sockets are refused: CAP_NET_RAW (root) is needed") from None
-        sock.setblocking(False)
-        attach(sock, ARP_REPLY)
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        receive_room(sock)
-        self.sock = sock
-        self.stamps = Stamps()
-        self.targets = {}
-        self.bind()
-
-    def bind(self):
-        try:
-            self.sock.bind((self.interface, ETH_P_ARP))
-        except OSError as error:
-            raise StartError("interface", "interface %s: %s" % (self.interface, error.strerror)) from None
-
-
 class ArpProber:
     def __init__(self, lanes):
         self._links = {}
@@ -93,7 +61,7 @@ class ArpProber:
         if interface is None:
             raise StartError("interface", "lane %d: no interface leads to %s" % (lane.lane, lane.target))
         if interface not in self._links:
-            self._links[interface] = _Link(interface)
+            self._links[interface] = Link(interface, ARP_REPLY)
         target = _Target()
         target.lane = lane.lane
         target.link = self._links[interface]

@@ -93,6 +93,24 @@ def handshake_filter(ports):
 
 
 ARP_REPLY = [(0x28, 0, 0, 20), (JUMP_EQUAL, 0, 1, 2), ACCEPT, DROP]  # on a packet socket: operation at 20
+A_TO_X = (0x07, 0, 0, 0)
+JUMP_EQUAL_X = 0x1D
+# On a packet socket: ARP whose sender (at 28) asks for or tells of its own address (at 38).
+GRATUITOUS_ARP = [(0x20, 0, 0, 28), A_TO_X, (0x20, 0, 0, 38), (JUMP_EQUAL_X, 0, 1, 0), ACCEPT, DROP]
+# On a raw UDP socket: what a DHCP server says to a client, by its ports.
+RENEWAL_ANSWER = [HEADER_LENGTH_TO_X, load_word(0), (JUMP_EQUAL, 0, 1, 67 << 16 | 68), ACCEPT, DROP]
+
+
+def echo6_filter(token_word):
+    """On a raw ICMPv6 socket, which is given no IP header: echo replies with our token, and errors."""
+    return [
+        (0x30, 0, 0, 0),
+        (JUMP_EQUAL, 0, 2, 129),
+        (0x20, 0, 0, 8),
+        (JUMP_EQUAL, 0, 1, token_word),
+        ACCEPT,  # errors too: the socket's own ICMPv6 filter lets no other type through
+        DROP,
+    ]
 
 
 def receive_room(sock):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 
-from .scapy_import import ARP, ICMP, IP, TCP, Ether
+from .scapy_import import ARP, ICMP, IP, TCP, UDP, Ether
 
 ECHO_BYTES = 56  # as ping sends
 
@@ -46,6 +46,15 @@ def segment(own_address, target, port, flags):
     built = bytearray(bytes(IP(src=own_address, dst=target, flags="DF", ttl=64) / tcp))
     checksum = int.from_bytes(built[36:38], "big")
     return built, 0xFFFF ^ checksum
+
+
+def datagram(own_address, target, own_port, port, body):
+    return bytes(IP(src=own_address, dst=target, ttl=64) / UDP(sport=own_port, dport=port) / body)
+
+
+def echo6_request(payload):
+    """An ICMPv6 echo request with id and seq 0, without a checksum: the kernel makes it."""
+    return bytearray(b"\x80" + bytes(7) + payload + bytes(range(ECHO_BYTES - len(payload))))
 
 
 def address_number(text):

@@ -9,10 +9,11 @@ import socket
 from collections import namedtuple
 
 from .errors import StartError
-from .table import MODULES
+from .keys import REQUIRED, SHAPES, KeyTroubleError, check_together, family_of, read_options
 
 Plan = namedtuple("Plan", "run duration_ns lanes")
-Lane = namedtuple("Lane", "lane prober flow target port interface interval_ns tmax_ns offset_ns")
+#: options: what keys.py says the prober has beyond the rest, with defaults.
+Lane = namedtuple("Lane", "lane prober flow target port interface interval_ns tmax_ns offset_ns options")
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_LANES = 65535  # 0xFFFF is no lane
@@ -70,23 +71,32 @@ def _lane(row, place):
     number = _whole(row, "lane", 0, MAX_LANES - 1, where)
     where = "lane %d" % number
     prober = row.get("prober")
-    if not isinstance(prober, str) or prober not in MODULES:
-        raise _bad("%s: unknown prober, one of %s is meant" % (where, ", ".join(sorted(MODULES))))
-    flow = row.get("flow")
-    if "flow" in MODULES[prober] and flow not in ("new", "same"):
-        raise _bad(where + ": flow must be new or same")
-    port = _whole(row, "port", 1, 65535, where) if "port" in MODULES[prober] else 0
-    return Lane(
-        lane=number,
-        prober=prober,
-        flow=flow,
-        target=_address(row.get("target"), where),
-        port=port,
-        interface=_interface(row.get("interface"), where),
-        interval_ns=_whole(row, "interval_ns", MIN_NS, MAX_NS, where),
-        tmax_ns=_whole(row, "tmax_ns", MIN_NS, MAX_TMAX_NS, where),
-        offset_ns=_whole(row, "offset_ns", 0, MAX_NS, where),
-    )
+    if not isinstance(prober, str) or prober not in SHAPES:
+        raise _bad("%s: unknown prober, one of %s is meant" % (where, ", ".join(sorted(SHAPES))))
+    shape = SHAPES[prober]
+    port = 0
+    if shape.port is not None and (shape.port is REQUIRED or "port" in row):
+        port = _whole(row, "port", 1, 65535, where)
+    elif shape.port is not None:
+        port = shape.port
+    try:
+        options = read_options(prober, row)
+        lane = Lane(
+            lane=number,
+            prober=prober,
+            flow=options.get("flow"),
+            target=_address(row.get("target"), shape, where),
+            port=port,
+            interface=_interface(row.get("interface"), where),
+            interval_ns=_whole(row, "interval_ns", MIN_NS, MAX_NS, where),
+            tmax_ns=_whole(row, "tmax_ns", MIN_NS, MAX_TMAX_NS, where),
+            offset_ns=_whole(row, "offset_ns", 0, MAX_NS, where),
+            options=options,
+        )
+        check_together(lane)
+    except KeyTroubleError as trouble:
+        raise _bad("%s: %s" % (where, trouble)) from None
+    return lane
 
 
 def _whole(row, key, low, high, where):
@@ -96,12 +106,19 @@ def _whole(row, key, low, high, where):
     return value
 
 
-def _address(text, where):
+def _address(text, shape, where):
+    family = family_of(text)
+    versions = " or ".join("IPv4" if one == socket.AF_INET else "IPv6" for one in shape.families)
     try:
-        packed = socket.inet_pton(socket.AF_INET, text)
+        packed = socket.inet_pton(family, text)
     except (OSError, TypeError, ValueError):
-        raise _bad(where + ": target must be an IPv4 address") from None
-    if packed[0] == 0 or packed[0] >= 224:
+        packed = b""
+    if not packed or family not in shape.families:
+        raise _bad("%s: target must be an %s address" % (where, versions))
+    if shape.wild and not any(packed):
+        return text
+    many = packed[0] == 0 or packed[0] >= 224 if family == socket.AF_INET else not any(packed) or packed[0] == 255
+    if many:
         raise _bad(where + ": target must be the address of one host")
     return text
 

@@ -31,7 +31,7 @@ class Ports:
         self._next = self._low + int.from_bytes(os.urandom(4), "big") % (self._high - self._low + 1)
         self._held = {}
         self._due = []
-        self._limit = min(MAX_HELD, max(16, _raise_file_limit() - SPARE_FILES))
+        self._limit = min(MAX_HELD, max(16, raise_file_limit() - SPARE_FILES))
 
     def take(self, release_ns):
         """A fresh port, held until release_ns. Raises OSError when there is none."""
@@ -75,7 +75,8 @@ class Ports:
         self._held.clear()
 
 
-def _raise_file_limit():
+def raise_file_limit():
+    """How many files this process may have open, after asking for as many as we can use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_HELD + SPARE_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -7,7 +7,9 @@ import fcntl
 import socket
 import struct
 
+SIOCGIFFLAGS = 0x8913
 SIOCGIFHWADDR = 0x8927
+IFF_UP = 1
 ETHERNET = 1
 RTF_UP = 1
 RTF_REJECT = 0x200
@@ -62,3 +64,10 @@ def ethernet_address(interface):
     if struct.unpack_from("@H", reply, 16)[0] != ETHERNET:
         return None
     return ":".join("%02x" % byte for byte in reply[18:24])
+
+
+def is_up(interface):
+    """Raises OSError when there is no such interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        reply = fcntl.ioctl(sock.fileno(), SIOCGIFFLAGS, struct.pack("@16s24x", interface.encode()))
+    return bool(struct.unpack_from("@H", reply, 16)[0] & IFF_UP)

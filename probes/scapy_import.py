@@ -35,7 +35,7 @@ try:
 
     # Nothing here needs IPv6 or Scapy's own copy of the route tables: another third of its start-up.
     conf.ipv6_enabled = conf.route_autoload = conf.route6_autoload = False
-    from scapy.layers.inet import ICMP, IP, TCP
+    from scapy.layers.inet import ICMP, IP, TCP, UDP
     from scapy.layers.l2 import ARP, Ether
 except ImportError as error:
     raise StartError("python", "cannot import scapy: %s" % error) from None
@@ -48,4 +48,4 @@ finally:
         else:
             os.environ[_name] = _value
 
-__all__ = ["ARP", "ICMP", "IP", "TCP", "Ether"]
+__all__ = ["ARP", "ICMP", "IP", "TCP", "UDP", "Ether"]

@@ -20,6 +20,7 @@ from .codes import (
     END_TIME_UP,
     FAIL,
     FLAG_KERNEL_STAMP,
+    KIND_ANNOUNCEMENT,
     KIND_LATE,
     KIND_SAMPLE,
     KIND_SECOND_OWNER,
@@ -224,6 +225,9 @@ class Schedule:
         for answer in answers:
             kind, number, seq, received_ns, outcome, reason, detail, value, flags = answer
             lane = self._lanes[number]
+            if kind == KIND_ANNOUNCEMENT:
+                self._write(lane, kind, seq, outcome, reason, detail, 0, received_ns, value, flags)
+                continue
             sent_ns = lane.pending.get(seq)
             if kind == KIND_SECOND_OWNER:
                 sent_ns = sent_ns or lane.late.get(seq, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The probers by name, what each needs in the plan, and the one signature they all have.
+"""The one signature that all probers have; each is the module of its name (keys.py lists them).
 
 A prober module has `open_prober(lanes, env) -> Prober`; lanes are plan.Lane, env is Env. A Prober has
   send(lane, seq, sent_ns)  fire sample seq of that lane now; returns None, or the errno of a send that failed
@@ -14,14 +14,13 @@ from __future__ import annotations
 import importlib
 from collections import namedtuple
 
-#: One answer to one sample. kind is KIND_SAMPLE or KIND_SECOND_OWNER; flags are the record's (kernel stamp, value).
+#: One answer to one sample. kind is KIND_SAMPLE, KIND_SECOND_OWNER or KIND_ANNOUNCEMENT (of no sample: seq is then that
+#: of the newest); flags are the record's (kernel stamp, value).
 Answer = namedtuple("Answer", "kind lane seq received_ns outcome reason detail value flags")
 
 #: token: 8 random bytes of this process, in what we send where there is room for them; late_ns: how long answers to
 #: samples that timed out are still of interest.
 Env = namedtuple("Env", "token late_ns")
-
-MODULES = {"icmp": ("flow",), "arp": (), "syn": ("port",), "banner": ("port",)}
 
 
 def open_prober(name, lanes, env):

@@ -18,7 +18,9 @@ from csworkbench.probing.shell import ShellError
 from .prepared import NotPrepared, Prepared
 
 T = TypeVar("T")
-RAW_PROBERS = (Prober.ICMP, Prober.ARP, Prober.SYN)
+RAW_PROBERS = (
+    Prober.ICMP, Prober.ARP, Prober.SYN, Prober.ICMP6, Prober.RA, Prober.GARP, Prober.DHCP,
+)  # fmt: skip
 
 
 class VantageSet:

@@ -212,6 +212,19 @@ class SecondOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """A router announced itself on a passive lane: gratuitous ARP or a router advertisement.
+
+    `remote_ns` is the vantage's clock; `detail` is the ARP operation or the advertised lifetime in s.
+    """
+
+    lane: int
+    remote_ns: int
+    mac: int
+    detail: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolCollected:
     """A vantage's spool has been read to its end, or as far as it can be. `ended` says how the prober ended."""
 
@@ -308,6 +321,7 @@ Body = (
     | SamplesArrived
     | LateArrived
     | SecondOwner
+    | Announced
     | SpoolCollected
     | ApiCalled
     | JobChanged

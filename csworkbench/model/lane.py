@@ -11,6 +11,12 @@ class Service(StrEnum):
     EGRESS = "egress"
     GATEWAY = "gateway ARP"
     INGRESS = "ingress"
+    DNS = "dns"
+    DHCP = "dhcp"
+    METADATA = "metadata"
+    PASSWORD = "password"  # noqa: S105 - the service's name
+    BALANCER = "balancer"
+    CONTROL = "control"
 
 
 class Prober(StrEnum):
@@ -20,6 +26,17 @@ class Prober(StrEnum):
     ARP = "arp"
     SYN = "syn"
     BANNER = "banner"
+    CONNECT = "connect"
+    UDP = "udp"
+    DNS = "dns"
+    HTTP = "http"
+    HELD = "held"
+    LISTEN = "listen"
+    DHCP = "dhcp"
+    NEIGHBOUR = "neighbour"
+    GARP = "garp"
+    ICMP6 = "icmp6"
+    RA = "ra"
 
 
 class VantageKind(StrEnum):
@@ -39,6 +56,30 @@ class Vantage:
     port: int = 22
     guest_ip: str = ""
     sentinel: bool = False  # the one tenant that asks for the gateway's MAC (S11)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the plan tells a prober beyond target and times (probes/FORMAT.md); None is not told."""
+
+    path: bool | str | None = None
+    name: str | None = None
+    type: str | None = None
+    expect: tuple[str, ...] | None = None
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] | None = None
+    status: int | None = None
+    expect_crc: int | None = None
+    mode: str | None = None
+    reopen_ns: int | None = None
+    interface: str | None = None
+
+    def told(self) -> dict[str, object]:
+        """The keys that are told, as the plan has them."""
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if self.headers is not None:
+            given["headers"] = dict(self.headers)
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +103,17 @@ class Lane:
     port: int = 0
     subject: str = ""
     headline: bool = True
+    keys: Keys = Keys()
 
     @property
     def label(self) -> str:
         """Short name without service and subject, e.g. `icmp same` or `ssh .11 banner`."""
-        if self.prober is Prober.ICMP:
-            return "icmp" if self.flow == "new" else f"icmp {self.flow}"
-        if self.prober is Prober.ARP:
-            return "arp"
-        tail = self.target.rsplit(".", 1)[-1]
-        return f"syn .{tail}:{self.port}" if self.prober is Prober.SYN else f"banner .{tail}"
+        if self.prober in (Prober.ICMP, Prober.ICMP6):
+            return str(self.prober) if self.flow == "new" else f"{self.prober} {self.flow}"
+        if self.prober in _PLAIN:
+            return str(self.prober)
+        tail = f"{self.prober} .{self.target.rsplit('.', 1)[-1]}"
+        return tail if self.prober in (Prober.BANNER, Prober.GARP) or not self.port else f"{tail}:{self.port}"
+
+
+_PLAIN = (Prober.ARP, Prober.NEIGHBOUR, Prober.DNS, Prober.DHCP, Prober.RA)

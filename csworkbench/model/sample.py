@@ -23,6 +23,7 @@ class Reason(IntEnum):
     UNREACHABLE = 4
     WRONG = 5
     CLOSED = 6
+    ABSENT = 7
     SELF_LATE = 16
     SELF_ERROR = 17
     SELF_STOPPED = 18

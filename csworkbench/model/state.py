@@ -16,12 +16,13 @@ NOTICES_KEPT = 500
 
 @dataclass(slots=True)
 class LaneState:
-    """A lane and all its samples in order of arrival, plus late answers and second owners."""
+    """A lane and all its samples in order of arrival, plus late answers, second owners and announcements."""
 
     lane: Lane
     samples: list[Sample] = field(default_factory=list)
     late: list[Sample] = field(default_factory=list)
     second_owners: list[ev.SecondOwner] = field(default_factory=list)
+    announced: list[ev.Announced] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -126,6 +127,9 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
         case ev.SecondOwner() as owner:
             if owner.lane in state.lanes:
                 state.lanes[owner.lane].second_owners.append(owner)
+        case ev.Announced() as announced:
+            if announced.lane in state.lanes:
+                state.lanes[announced.lane].announced.append(announced)
         case ev.RunOpened() as opened:
             state.opened = opened
             state.started_ns, state.started_wall_ns = event.at_ns, event.wall_ns

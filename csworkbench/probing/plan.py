@@ -37,13 +37,14 @@ class ProbePlan:
         """The plan file (probes/FORMAT.md)."""
         lanes = []
         for lane in self.lanes:
-            entry: dict[str, str | int] = {
+            entry: dict[str, object] = {
                 "lane": lane.id,
                 "prober": str(lane.prober),
                 "target": lane.target,
                 "interval_ns": lane.interval_ns,
                 "tmax_ns": lane.tmax_ns,
                 "offset_ns": lane.offset_ns,
+                **lane.keys.told(),
             }
             if lane.flow:
                 entry["flow"] = lane.flow

@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 
 from csworkbench.model.codec import sample_from_row
-from csworkbench.model.event import Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
+from csworkbench.model.event import Announced, Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
 from csworkbench.model.sample import Sample
 
 MAGIC = b"CSWSPOOL"
@@ -15,7 +15,7 @@ RECORD = struct.Struct("<IHBBBBHIQQQQQ")
 NO_LANE = 0xFFFF
 _MOST = 0x7FFF_FFFF_FFFF_FFFF  # the run file's integers are signed; no honest stamp comes near
 
-SAMPLE, CLOCK, END, LATE, SECOND_OWNER = 1, 2, 3, 4, 5
+SAMPLE, CLOCK, END, LATE, SECOND_OWNER, ANNOUNCEMENT = 1, 2, 3, 4, 5, 6
 END_REASONS = {0: "time was up", 1: "asked to stop", 2: "the prober failed"}
 
 
@@ -75,7 +75,7 @@ class SpoolReader:
             self.taken += 1
             self.gaps += max(number - self.records, 0)
             self.records = number + 1
-            if kind in (SAMPLE, LATE, SECOND_OWNER) and (lane not in self.lanes or outcome > 2):
+            if kind in (SAMPLE, LATE, SECOND_OWNER, ANNOUNCEMENT) and (lane not in self.lanes or outcome > 2):
                 self.strange += 1
             elif kind in (SAMPLE, LATE):
                 row = (
@@ -93,6 +93,8 @@ class SpoolReader:
                 others.append(RemoteClock(self.vantage, _fit(sent), _fit(aux)))
             elif kind == SECOND_OWNER:
                 others.append(SecondOwner(lane, seq, _fit(received), value & 0xFFFF_FFFF_FFFF))
+            elif kind == ANNOUNCEMENT:
+                others.append(Announced(lane, _fit(received), _fit(value), detail))
             elif kind == END:
                 self.ended = END_REASONS.get(reason, "the prober failed")
             else:

@@ -28,6 +28,8 @@ def test_macs_and_reasons_as_people_read_them() -> None:
     [
         (Prober.ICMP, "new", "icmp"), (Prober.ICMP, "same", "icmp same"), (Prober.ARP, "", "arp"),
         (Prober.SYN, "", "syn .9:22"), (Prober.BANNER, "", "banner .9"),
+        (Prober.ICMP6, "new", "icmp6"), (Prober.ICMP6, "same", "icmp6 same"), (Prober.DNS, "", "dns"),
+        (Prober.CONNECT, "", "connect .9:22"), (Prober.HELD, "", "held .9:22"), (Prober.GARP, "", "garp .9"),
     ],
 )  # fmt: skip
 def test_labels(prober: Prober, flow: str, label: str) -> None:

@@ -23,6 +23,7 @@ def test_events_for_what_was_never_announced_are_ignored() -> None:
         ev.SamplesArrived(9, (SAMPLE,)),
         ev.LateArrived(9, (SAMPLE,)),
         ev.SecondOwner(9, 0, 1, 2),
+        ev.Announced(9, 1, 2, 1),
         ev.ProberStarted("ghost", 1, 2, 3, "t", "b"),
         ev.ChannelChanged("ghost", ChannelState.LOST),
         ev.ClockEcho("ghost", 1, 2, 3, 4),
@@ -30,7 +31,7 @@ def test_events_for_what_was_never_announced_are_ignored() -> None:
         ev.SpoolCollected("ghost", 1, 2, "x"),
     )
     assert (state.lanes, state.vantages) == ({}, {})
-    assert state.seq == 8
+    assert state.seq == 9
     assert state.missing_records is None
 
 
@@ -39,6 +40,11 @@ def test_samples_late_answers_and_second_owners_go_to_their_lane() -> None:
     state = told(ev.LaneAdded(LANE), ev.SamplesArrived(3, (SAMPLE, SAMPLE)), ev.LateArrived(3, (SAMPLE,)), owner)
     lane = state.lanes[3]
     assert (len(lane.samples), len(lane.late), lane.second_owners) == (2, 1, [owner])
+
+
+def test_announcements_go_to_their_lane() -> None:
+    heard = ev.Announced(3, 1, 2, 1)
+    assert told(ev.LaneAdded(LANE), heard).lanes[3].announced == [heard]
 
 
 def test_missing_records_are_known_when_every_started_prober_was_collected() -> None:

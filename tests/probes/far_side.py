@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -28,7 +29,8 @@ def servers() -> None:
             connection, _ = listener.accept()
             port = listeners[listener]
             if port == 22:
-                connection.sendall(BANNER)
+                with contextlib.suppress(ConnectionError):  # it may have been reset by now
+                    connection.sendall(BANNER)
             elif port == 23:
                 connection.sendall(b"Exceeded MaxStartups\r\n")
             elif port == 25:
@@ -42,6 +44,80 @@ def servers() -> None:
             else:
                 kept.append(connection)
                 kept[:-64] = []
+
+
+PAGES = {
+    80: b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello and more",
+    81: b"HTTP/1.0 404 Not Found\r\n\r\nno",
+    82: b"",
+    83: b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhel",
+    84: b"SSH-2.0-OpenSSH_9.6\r\n",
+    85: b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 200_000,
+    87: b"HTTP/1.1 200 OK\r\ncontent-length:  0\r\n\r\n",
+}
+
+
+def web() -> None:
+    """A page of PAGES per port, then the end, except on 80, which stays open; 86 is silent."""
+    listeners = {socket.create_server(("0.0.0.0", port), backlog=128): port for port in range(80, 88)}
+    kept: list[socket.socket] = []
+    ready()
+    while True:
+        for listener in select.select(list(listeners), [], [])[0]:
+            connection, _ = listener.accept()
+            port = listeners[listener]
+            kept.append(connection)
+            if port == 86:
+                continue
+            request = connection.recv(4096)
+            assert request.startswith(b"GET /x HTTP/1.0\r\nHost: 10.9.0.2\r\nX-One: 1\r\n\r\n"), request
+            connection.sendall(PAGES[port])
+            if port != 80:
+                kept.pop().close()
+            kept[:-64] = []
+
+
+def names() -> None:
+    """Answers questions on 5301: 10.9.0.7 and 10.9.0.5; 5302: NXDOMAIN; 5303: another id; 5304: no address."""
+    sockets = {}
+    for port in range(5301, 5305):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("0.0.0.0", port))
+        sockets[sock] = port
+    ready()
+    while True:
+        for sock in select.select(list(sockets), [], [])[0]:
+            question, sender = sock.recvfrom(512)
+            port = sockets[sock]
+            ident = int.from_bytes(question[:2], "big") ^ (port == 5303)
+            code, count = {5302: (0x8183, 0), 5304: (0x8180, 0)}.get(port, (0x8180, 2))
+            records = [b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 9, 4) + bytes([10, 9, 0, last]) for last in (7, 5)]
+            head = struct.pack("!6H", ident, code, 1, count, 0, 0)
+            sock.sendto(head + question[12:] + b"".join(records[:count]), sender)
+
+
+def announce(mac: str, address: str) -> None:
+    """For each line on standard input one gratuitous ARP (`1`: request, `2`: reply), `3`: one that is not."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    sock.bind(("v1", 0x0806))
+    own, packed = bytes.fromhex(mac), socket.inet_aton(address)
+    ready()
+    for line in sys.stdin:
+        other = socket.inet_aton("10.9.0.1") if line.strip() == "3" else packed
+        operation = min(int(line), 2)
+        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + own + packed + bytes(6) + other
+        sock.send(b"\xff" * 6 + own + b"\x08\x06" + body)
+
+
+def advertise() -> None:
+    """For each line on standard input (a lifetime) a router advertisement with MAC 02:56:00:00:00:0f."""
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    index = socket.if_nametoindex("v1")
+    ready()
+    for line in sys.stdin:
+        head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, int(line), 0, 0)
+        sock.sendto(head + b"\1\1" + bytes.fromhex("02560000000f"), ("ff02::1", 0, 0, index))
 
 
 def second_owner(mac: str) -> None:
@@ -124,5 +200,9 @@ if __name__ == "__main__":
         "second_owner": second_owner,
         "slow_answers": slow_answers,
         "sniff": sniff,
+        "web": web,
+        "names": names,
+        "announce": announce,
+        "advertise": advertise,
     }
     programs[sys.argv[1]](*sys.argv[2:])

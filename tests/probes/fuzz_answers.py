@@ -66,6 +66,30 @@ def main() -> None:
                 tried += 1
                 taken += match(data, number, stamps, []) is not None
 
+    icmp6 = importlib.import_module("csw_probe.icmp6")
+    packed6 = bytes(icmp6.echo6_request(icmp6.MARK.pack(env.token, 7, 0, 3)))
+    quoted = bytes(6) + b"\x3a" + bytes(33) + packed6
+    ra = importlib.import_module("csw_probe.ra")
+    told = bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8) + b"\5\1" + bytes(6) + b"\1\1" + bytes(6)
+    garp = importlib.import_module("csw_probe.garp")
+    own = bytes(12) + b"\x08\x06" + bytes([0, 1, 8, 0, 6, 4, 0, 1]) + (b"\2" * 6 + b"\x0a\x09\0\2") * 2
+    dhcp = importlib.import_module("csw_probe.dhcp")
+    asked = dhcp._Asked()
+    asked.xid, asked.mac, asked.ciaddr = 9, bytes(6), 5
+    bootp = dhcp.BOOTP.pack(2, 1, 6, 0, 9, 0, 0, 0, 5, 0, 0, bytes(16), bytes(192), dhcp.COOKIE)
+    ack = bytes([0x45]) + bytes(27) + bootp + bytes([0, 54, 4, 1, 2, 3, 4, 53, 1, 5, 255])
+    for good, judge in (
+        (b"\x81" + packed6[1:], lambda data: icmp6.judge(data, env.token)),
+        (b"\1\0" + bytes(6) + quoted, lambda data: icmp6.judge(data, env.token)),
+        (told, ra.advertisement),
+        (own, garp.announcement),
+        (ack, lambda data: dhcp.judge(data, {9: asked})),
+    ):
+        assert judge(good) is not None
+        for data in (b"", *packets(chance, good)):
+            tried += 1
+            taken += judge(data) is not None
+
     print(tried, taken)
 
 

@@ -39,7 +39,7 @@ def sample(lane: int, seq: int, outcome: int, reason: int, **more: int) -> dict[
     sent = intended + 20_000
     row = {"lane": lane, "kind": 1, "outcome": outcome, "reason": reason, "seq": seq, "intended": intended}
     row["sent"] = sent
-    row["received"] = sent + 300_000 if reason in {0, 2, 3, 4, 5, 6} else 0
+    row["received"] = sent + 300_000 if reason in {0, 2, 3, 4, 5, 6, 7} else 0
     return {**row, **more}
 
 
@@ -70,6 +70,10 @@ def rows() -> list[dict[str, int]]:
         sample(0, 6, 2, 17, detail=105),
         sample(4, 4, 2, 17, detail=24),
         sample(0, 7, 2, 18),
+        sample(5, 0, 1, 7, detail=0x20),
+        sample(5, 1, 0, 0, flags=2, detail=2, value=second_mac),
+        sample(6, 0, 0, 0),
+        {**sample(6, 0, 0, 0, flags=3, value=second_mac, detail=2, sent=0), "kind": 6},
         {"lane": 0xFFFF, "kind": 2, "sent": START_MONO + 1_000_000_000, "aux": START_REAL + 1_000_000_123},
         sample(0xFFFE, far, 0, 0, flags=3, value=2**64 - 1, intended=2**63, sent=2**63 + 1, received=2**64 - 1),
     ]

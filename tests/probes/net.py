@@ -99,7 +99,7 @@ def lane(
     row |= {"interval_ns": int(every_ms * MS), "tmax_ns": int(tmax_ms * MS)}
     if prober == "icmp":
         row["flow"] = "new"
-    if prober in {"syn", "banner"}:
+    if prober in {"syn", "banner", "connect"}:
         row["port"] = 22
     return {**row, **more}
 
@@ -200,10 +200,10 @@ class Net:
         path.write_text(json.dumps({"version": 1, "run": RUN, "duration_s": duration_s, "lanes": list(lanes)}))
         return path, self.folder / f"spool-{self._plans}"
 
-    def probe(self, lanes: Iterable[dict[str, Any]], duration_s: float, *more: str) -> Probe:
+    def probe(self, lanes: Iterable[dict[str, Any]], duration_s: float, *more: str, side: str = "near") -> Probe:
         plan, spool = self.plan(lanes, duration_s)
         command = [sys.executable, "-m", "csw_probe", "run", "--plan", str(plan), "--spool", str(spool), *more]
-        return Probe(self.start("near", *command), spool)
+        return Probe(self.start(side, *command), spool)
 
 
 class Probe:

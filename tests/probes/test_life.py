@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .net import FAR, MS, Net, ended, lane, read_spool
+from .net import FAR, MS, NEAR, Net, ended, lane, read_spool
 
 pytestmark = pytest.mark.lab
 
@@ -158,13 +158,29 @@ def test_what_cannot_start_says_why_in_one_line(
 
 
 def test_without_privilege_it_says_so(net: Net) -> None:
-    for prober in ("icmp", "arp", "syn"):
-        plan, spool = net.plan([lane(0, prober)], 5)
-        drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+    drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+    needy = [lane(0, prober) for prober in ("icmp", "arp", "syn", "garp")]
+    needy += [lane(0, "dhcp", every_ms=10_000), lane(0, "icmp6", "fd00::2", flow="new")]
+    for row in (*needy, lane(0, "ra", "::", interface="v0")):
+        plan, spool = net.plan([row], 5)
         words = ["-m", "csw_probe", "run", "--plan", str(plan), "--spool", str(spool), "--detach"]
         process = net.start("near", *drop, sys.executable, *words)
         out, _ = process.communicate(timeout=20)
         assert (process.returncode, json.loads(out)["code"]) == (1, "permission")
+    probers = ("banner", "connect", "udp", "dns", "http", "held", "listen", "neighbour")
+    more: dict[str, Any] = {"port": 5301, "name": "a", "mode": "echo"}
+    plan, spool = net.plan([lane(n, p, NEAR if p == "listen" else FAR, **more) for n, p in enumerate(probers)], 0.2)
+    words = ["-m", "csw_probe", "run", "--plan", str(plan), "--spool", str(spool)]
+    assert net.start("near", *drop, sys.executable, *words).wait(timeout=20) == 0
+    reasons = {record.reason for record in read_spool(spool).records if record.kind == 1}
+    assert reasons <= {
+        0,
+        1,
+        2,
+        7,
+        16,
+    }  # no error of its own; 1: closed ports are told of now and then
+    assert {0, 2} <= reasons
 
 
 def test_a_week_old_spool_is_removed_and_nothing_else(net: Net) -> None:

@@ -22,9 +22,9 @@ def test_the_golden_files_are_what_their_script_makes() -> None:
 
 def test_the_golden_records_cover_every_kind_outcome_reason_and_flag() -> None:
     rows = make_golden.rows()
-    assert {row["kind"] for row in rows} == {1, 2, 3, 4, 5}
+    assert {row["kind"] for row in rows} == {1, 2, 3, 4, 5, 6}
     assert {row["outcome"] for row in rows} == {0, 1, 2}
-    assert {row["reason"] for row in rows if row["kind"] == 1} == {0, 1, 2, 3, 4, 5, 6, 16, 17, 18}
+    assert {row["reason"] for row in rows if row["kind"] == 1} == {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18}
     assert {row["flags"] for row in rows} == {0, 1, 2, 3}
 
 

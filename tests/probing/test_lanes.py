@@ -3,10 +3,16 @@
 
 import json
 
+import pytest
+
 from csworkbench.model.cloud import Forwarding, Inventory, Network, Vm
-from csworkbench.model.lane import Prober, Service, Vantage, VantageKind
+from csworkbench.model.lane import Keys, Lane, Prober, Service, Vantage, VantageKind
+from csworkbench.model.sample import Reason
 from csworkbench.model.scenario import Intervals
 from csworkbench.probing.plan import ProbePlan, derive_lanes
+from tests.probes.net import load
+
+S = 1_000_000_000
 
 VMS = tuple(Vm(f"id{n}", f"vm{n:02}", "Running", f"10.1.1.{100 + n}") for n in (1, 2, 3))
 RULES = tuple(Forwarding(f"198.51.100.{10 + n}", 22, 22, "tcp", f"id{n}", "Active") for n in (1, 2, 3))
@@ -15,6 +21,39 @@ INVENTORY = Inventory("4.22", Network("n", "probe-net", "Implemented", gateway="
                       forwardings=(*RULES, WEB))  # fmt: skip
 TENANTS = [Vantage(vm.name, VantageKind.TENANT, sentinel=vm.name == "vm01") for vm in VMS]
 OUTSIDE = Vantage("outside", VantageKind.OUTSIDE)
+
+
+def test_the_probe_program_knows_every_prober_and_reason() -> None:
+    assert set(Prober) == set(load("keys").SHAPES)
+    codes = vars(load("codes"))
+    named = {name: int(reason) for name, reason in Reason.__members__.items() if name != "OTHER"}
+    assert {name: codes[name] for name in named} == named
+
+
+@pytest.mark.parametrize(
+    "lane",
+    [
+        Lane(1, Service.CONTROL, Prober.CONNECT, "vm01", "10.1.1.9", S, 900_000_000, port=22, keys=Keys(path=True)),
+        Lane(1, Service.CONTROL, Prober.UDP, "vm01", "10.1.1.9", S, S, port=9, keys=Keys(path=False)),
+        Lane(1, Service.DNS, Prober.DNS, "vm01", "10.1.1.1", S, S,
+             keys=Keys(name="a.b", type="A", expect=("1.2.3.4",))),
+        Lane(1, Service.PASSWORD, Prober.HTTP, "vm01", "10.1.1.1", S, S, port=8080,
+             keys=Keys(path="/x", host="h", headers=(("A", "b"),), status=204, expect_crc=7)),
+        Lane(1, Service.INGRESS, Prober.HELD, "out", "10.1.1.9", 2 * S, S, port=22,
+             keys=Keys(mode="keepalive", reopen_ns=60 * S)),
+        Lane(1, Service.DHCP, Prober.DHCP, "vm01", "10.1.1.1", 10 * S, S),
+        Lane(1, Service.GATEWAY, Prober.GARP, "vm01", "10.1.1.1", S, S, keys=Keys(interface="eth0")),
+    ],
+)  # fmt: skip
+def test_the_probe_program_reads_what_is_planned(lane: Lane) -> None:
+    (read,) = load("plan").parse_plan(json.loads(ProbePlan("ab" * 16, 60.0, (lane,)).to_json())).lanes
+    for name in ("prober", "target", "port", "interval_ns", "tmax_ns", "offset_ns"):
+        assert getattr(read, name) == getattr(lane, name) or (name, read.port) == ("port", 53)
+    told = lane.keys.told()
+    assert read.interface == told.pop("interface", None)
+    assert set(told) <= set(read.options)
+    as_they_are = set(told) - {"name", "expect"}  # these two are packed for the wire
+    assert {name: read.options[name] for name in as_they_are} == {name: told[name] for name in as_they_are}
 
 
 def test_auto_lanes() -> None:

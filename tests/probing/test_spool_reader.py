@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csworkbench.model.event import Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
+from csworkbench.model.event import Announced, Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
 from csworkbench.probing.spool import HEADER, RECORD, SpoolError, SpoolReader
 
 GOLDEN = Path(__file__).parent.parent / "probes" / "golden"
@@ -32,6 +32,8 @@ def flat(bodies: list[Body]) -> list[tuple[str, int, int, int, int]]:
             found += [(kind, body.lane, s.seq, s.sent_ns, s.received_ns) for s in body.samples]
         elif isinstance(body, SecondOwner):
             found.append(("owner", body.lane, body.seq, body.remote_ns, body.mac))
+        elif isinstance(body, Announced):
+            found.append(("announced", body.lane, body.detail, body.remote_ns, body.mac))
         elif isinstance(body, RemoteClock):
             found.append(("clock", 0xFFFF, 0, body.remote_ns, body.remote_real_ns))
     return sorted(found)
@@ -53,6 +55,8 @@ def expected() -> list[tuple[str, int, int, int, int]]:
                 found.append(("clock", 0xFFFF, 0, fit(r["sent"]), fit(r["aux"])))
             case 5:
                 found.append(("owner", r["lane"], r["seq"], fit(r["received"]), r["value"]))
+            case 6:
+                found.append(("announced", r["lane"], r["detail"], fit(r["received"]), r["value"]))
     return sorted(found)
 
 
