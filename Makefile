@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 BIN := .venv/bin
 # What the test cloud is made of, and what the benchmarks compare with.
 PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base haproxy keepalived conntrackd busybox-static openssh-server openssh-client openssl procps util-linux \
-	iputils-ping iputils-arping fping radvd
+	iputils-ping iputils-arping fping radvd sudo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
 .PHONY: setup system demo test test-full lint bench bench-full strategies clean

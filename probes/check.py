@@ -23,6 +23,7 @@ def check():
                 "python": platform.python_version(),
                 "packet_socket": _allowed(socket.AF_PACKET, socket.SOCK_RAW, 0),
                 "raw_socket": _allowed(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
+                "ping_socket": _allowed(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
                 "user": _user(uid),
                 "uid": uid,
                 "scapy": _scapy_version(),

@@ -167,4 +167,12 @@ def _near(last, low, modulus):
 
 
 def open_prober(lanes, env):
-    return IcmpProber(lanes, env)
+    """On a raw socket; where that is refused, on datagram ICMP sockets."""
+    try:
+        return IcmpProber(lanes, env)
+    except StartError as error:
+        if error.code != "permission":
+            raise
+    from . import icmp_dgram
+
+    return icmp_dgram.open_prober(lanes, env)

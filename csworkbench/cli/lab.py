@@ -75,6 +75,7 @@ def _one_line_errors() -> Iterator[None]:
     default=None,
     help="How a restart with cleanup moves a network to its new router, in place of CloudStack's way.",
 )
+@click.option("--tenant-kinds", help="What the last VMs' login users may do, e.g. sudo:1,user:2,shell:1.")
 @click.option("--foreground", is_flag=True, help="Stay, and take the cloud down on SIGTERM or SIGINT.")
 @click.option("--until-eof", is_flag=True, help="With --foreground: take it down when standard input ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print the info object as one line.")
@@ -89,6 +90,7 @@ def up(
     tls: bool,
     hostile_names: bool,
     handover: str | None,
+    tenant_kinds: str | None,
     foreground: bool,
     until_eof: bool,
     as_json: bool,
@@ -96,13 +98,22 @@ def up(
     """Start a cloud and return when it is ready."""
     from csworkbench.lab.hosts import LabError
     from csworkbench.lab.options import Options
+    from csworkbench.lab.tenant_kinds import parse
 
     started_at = time.monotonic()
     groups = _groups(fleet) if fleet else ()
-    options = Options(
-        profile, vms, topology, scale, tls=tls, hostile_names=hostile_names, fleet=groups, handover=handover or "none"
-    )
     try:
+        options = Options(
+            profile,
+            vms,
+            topology,
+            scale,
+            tls=tls,
+            hostile_names=hostile_names,
+            fleet=groups,
+            handover=handover or "none",
+            tenant_kinds=parse(tenant_kinds) if tenant_kinds else (),
+        )
         options.check()
     except LabError as error:
         _fail(error, USAGE)

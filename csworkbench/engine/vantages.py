@@ -3,24 +3,22 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import TypeVar
 
 from csworkbench.model.event import LaneAdded, Level, Notice, SpoolCollected, VantageAdded, VantageLeftOut
-from csworkbench.model.lane import Lane, Prober, Vantage, VantageKind
+from csworkbench.model.lane import Lane, Vantage, VantageKind
 from csworkbench.model.protocols import Journal
 from csworkbench.model.scenario import Refused, Scenario
-from csworkbench.probing.agent import Facts, VantageAgent
+from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
-from csworkbench.probing.plan import ProbePlan, derive_lanes
+from csworkbench.probing.choose import ALL_TIERS, LOCAL_TIERS, Chosen
+from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.shell import ShellError
 
+from .fitting import View, fit, told, with_sentinel
 from .prepared import NotPrepared, Prepared
 
 T = TypeVar("T")
-RAW_PROBERS = (
-    Prober.ICMP, Prober.ARP, Prober.SYN, Prober.ICMP6, Prober.RA, Prober.GARP, Prober.DHCP,
-)  # fmt: skip
 
 
 class VantageSet:
@@ -55,23 +53,31 @@ class VantageSet:
         wanted = [vantage for vantage, _ in self._prepared.vantages]
         bundle = await asyncio.to_thread(build_bundle)
         self._agents = {
-            vantage.name: VantageAgent(vantage.name, connect, bundle, self._journal)
+            vantage.name: VantageAgent(
+                vantage.name, connect, bundle, self._journal,
+                tiers=ALL_TIERS if vantage.kind is VantageKind.TENANT else LOCAL_TIERS,
+            )
             for vantage, connect in self._prepared.vantages
-        }
+        }  # fmt: skip
         self._say(0, len(wanted))
         prepared = await _all(*(self._prepare(vantage, len(wanted)) for vantage in wanted))
-        usable = _with_sentinel([vantage for vantage, facts in prepared if facts is not None])
+        chosen = {vantage.name: of for vantage, of in prepared if of is not None}
+        usable = with_sentinel([vantage for vantage, of in prepared if of is not None], chosen)
         if not usable:
             raise NotPrepared("not measurable: no vantage could be reached", 4)
         asked = [vantage for vantage in wanted if vantage.kind is VantageKind.TENANT]
         if asked and not any(vantage.kind is VantageKind.TENANT for vantage in usable):
             # Leaving out some is what `refused: skip` says; without any, egress would go unmeasured unnoticed.
             raise NotPrepared(f"not measurable: none of {len(asked)} tenants could be reached", 4)
-        raw = {vantage.name for vantage, facts in prepared if facts is not None and facts.raw_socket}
-        lanes = self._lanes(usable, raw)
+        fitted = fit(self._prepared.inventory, usable, chosen, self._scenario.intervals, self._prepared.egress_target)
+        lanes = fitted.lanes
+        for line in told(fitted.views):
+            self._journal.write(Notice(Level.WARN, line))
         if not lanes:
             raise NotPrepared("not measurable: no lane fits this network and its vantages", 4)
-        launched = await _all(*(self._launch(vantage, lanes, duration_s) for vantage in usable))
+        launched = await _all(
+            *(self._launch(vantage, lanes, fitted.views[vantage.name], duration_s) for vantage in usable)
+        )
         running = {vantage.name for vantage in launched if vantage is not None}
         if not running:
             raise NotPrepared("not measurable: no prober could be started", 4)
@@ -101,23 +107,25 @@ class VantageSet:
         """Drop every channel. Probers that were never collected end by themselves, those never followed are stopped."""
         await _every(*(agent.close() for agent in self._agents.values()))
 
-    async def _prepare(self, vantage: Vantage, total: int) -> tuple[Vantage, Facts | None]:
+    async def _prepare(self, vantage: Vantage, total: int) -> tuple[Vantage, Chosen | None]:
         try:
-            facts = await self._agents[vantage.name].prepare()
+            chosen = await self._agents[vantage.name].prepare()
         except ShellError as error:
             await self._leave_out(vantage, str(error))
             return vantage, None
+        if chosen.why_not_python:
+            self._journal.write(Notice(Level.WARN, f"{chosen.why_not_python}: a shell script probes there instead"))
         self._ready += 1
         self._say(self._ready, total)
-        return vantage, facts
+        return vantage, chosen
 
-    async def _launch(self, vantage: Vantage, lanes: list[Lane], duration_s: float) -> Vantage | None:
+    async def _launch(self, vantage: Vantage, lanes: list[Lane], view: View, duration_s: float) -> Vantage | None:
         own = tuple(lane for lane in lanes if lane.vantage == vantage.name)
         if not own:
             self._journal.write(VantageLeftOut(vantage.name, "no lane can be probed from it"))
             return None
         try:
-            await self._agents[vantage.name].launch(ProbePlan(self._token, duration_s, own))
+            await self._agents[vantage.name].launch(ProbePlan(self._token, duration_s, own), view.sees, view.cannot_see)
         except ShellError as error:
             await self._leave_out(vantage, str(error))
             return None
@@ -130,17 +138,6 @@ class VantageSet:
         if vantage.kind is VantageKind.OUTSIDE or (tenants is not None and tenants.refused is Refused.FAIL):
             raise NotPrepared(f"not measurable: {vantage.name} cannot be used: {why}", 4)
         self._journal.write(Notice(Level.WARN, f"{vantage.name} is left out: {why}"))
-
-    def _lanes(self, usable: list[Vantage], raw: set[str]) -> list[Lane]:
-        lanes = derive_lanes(self._prepared.inventory, usable, self._scenario.intervals, self._prepared.egress_target)
-        kept = [lane for lane in lanes if lane.prober not in RAW_PROBERS or lane.vantage in raw]
-        for name in sorted({lane.vantage for lane in lanes} - {lane.vantage for lane in kept} | _poor(lanes, raw)):
-            self._journal.write(
-                Notice(
-                    Level.WARN, f"{name}: no raw sockets there (root or sudo needed): ICMP, ARP and SYN lanes left out"
-                )
-            )
-        return kept
 
     def _say(self, ready: int, total: int) -> None:
         self._journal.write(Notice(Level.INFO, f"pushing probes {ready}/{total}"))
@@ -164,13 +161,3 @@ async def _every(*work: Awaitable[T]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
-
-
-def _poor(lanes: list[Lane], raw: set[str]) -> set[str]:
-    return {lane.vantage for lane in lanes if lane.prober in RAW_PROBERS and lane.vantage not in raw}
-
-
-def _with_sentinel(vantages: list[Vantage]) -> list[Vantage]:
-    """The first tenant asks for the gateway's MAC; asking refreshes its own entry, so no other does (S11)."""
-    chosen = next((v.name for v in vantages if v.kind is VantageKind.TENANT), "")
-    return [replace(v, sentinel=v.name == chosen) for v in vantages]

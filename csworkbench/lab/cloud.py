@@ -70,7 +70,7 @@ class Cloud:
     ) -> Cloud:
         """Build everything; returns when tenants answer and the router forwards. Raises LabError."""
         profile, rng = options.check(), state.rng()
-        layout = topologies.build(options.topology, options.vms, rng)
+        layout = topologies.build(options.topology, options.vms, rng, options.tenant_kinds)
         if options.hostile_names:
             hostile.rename(layout.networks)
         members = {member.network.id: member for member in fleet.extend(layout, options.fleet, rng)}

@@ -221,7 +221,7 @@ class Fabric:
         network = vm.network
         six = network.cidr6 is not None
         offset = self.next_clock_offset()
-        spec = tenant.tenant_spec(vm.name, offset, nameserver=network.server, keys=keys, ipv6=six)
+        spec = tenant.tenant_spec(vm.name, offset, nameserver=network.server, keys=keys, ipv6=six, kind=vm.kind)
         spec["sysctls"] |= ipv6.HOST_SYSCTLS if six else {}
         host = await self.create(spec)
         port = Port(self.port_name("t"), network.bridge, "eth0", vm.mac)
@@ -237,9 +237,9 @@ class Fabric:
         """Start the tenant's own small web server, which the load balancer has behind it."""
         return await self.service(host, "website", name=host.name, port=plan.TENANT_PORT)
 
-    async def sshd(self, host: Host, program: str) -> Daemon:
-        """Start the SSH server of a tenant; returns when it listens."""
-        return await self.daemon(host, [program, "-D", "-e", "-f", tenant.SSHD_CONFIG], tenant.LISTENING)
+    async def sshd(self, host: Host, *program: str) -> Daemon:
+        """Start the SSH server of a tenant, perhaps with words before it; returns when it listens."""
+        return await self.daemon(host, [*program, "-D", "-e", "-f", tenant.SSHD_CONFIG], tenant.LISTENING)
 
 
 class _Log(asyncio.Protocol):

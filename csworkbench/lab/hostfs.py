@@ -16,9 +16,10 @@ from csworkbench.lab.layers import Layers
 
 Spec = dict[str, Any]
 """`name`; `tmpfs`: mount points; `layered`: directories of the machine that are seen through a writable layer;
-`directories` and `files`: {path: mode} and {path: [text, mode]}; `sysctls`: {path below /proc/sys: value}; `proc`:
-mount an own /proc and /dev/pts; `home`: the working directory of what is started there; `read_only`: the machine's root
-file system cannot be written."""
+`directories` and `files`: {path: mode} and {path: [text, mode]}; `owners`: {path: [uid, gid]} of some of these;
+`hidden`: programs of the machine that are not there; `sysctls`: {path below /proc/sys: value}; `proc`: mount an own
+/proc and /dev/pts; `home`: the working directory of what is started there; `read_only`: the machine's root file system
+cannot be written."""
 
 
 def furnish(spec: Spec) -> None:
@@ -42,7 +43,11 @@ def furnish(spec: Spec) -> None:
         placed = layers.place(path)
         placed.write_text(text, errors="surrogateescape")
         placed.chmod(mode)
+    for path, (uid, gid) in spec.get("owners", {}).items():
+        os.chown(layers.place(path), uid, gid)
     layers.mount()
+    for path in spec.get("hidden", []):  # it cannot be run
+        kernel.bind("/dev/null", path)
     if spec.get("read_only", False):
         with contextlib.suppress(OSError):  # a courtesy: a root tenant shares the machine's file system
             kernel.make_read_only("/")

@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from csworkbench.lab import capability, fleet, ipv6, plan, topologies
+from csworkbench.lab import capability, fleet, ipv6, plan, tenant_kinds, topologies
 from csworkbench.lab.fleet import Group
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.profiles import PROFILES, Profile
 from csworkbench.lab.settings import HANDOVERS
+from csworkbench.lab.tenant_kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Options:
 
     handover: str = "none"
     """What `network.restart.handover` is set to."""
+    tenant_kinds: tuple[tenant_kinds.Group, ...] = ()
+    """What the login users of the last VMs may do."""
 
     def check(self) -> Profile:
         """The profile; raises LabError for anything that is not offered."""
@@ -49,6 +52,7 @@ class Options:
         if self.handover not in HANDOVERS:
             raise LabError(f"unknown handover {self.handover!r}; there are {', '.join(HANDOVERS)}")
         fleet.check(self.fleet, self.vms + 3)
+        tenant_kinds.check(self.tenant_kinds, self.vms)
         return PROFILES[self.profile]
 
     def to_json(self) -> str:
@@ -59,4 +63,6 @@ class Options:
     def from_json(cls, text: str) -> Options:
         """The other end of `to_json`."""
         given = json.loads(text)
-        return cls(**{**given, "fleet": tuple(Group(**group) for group in given["fleet"])})
+        groups = tuple(Group(**group) for group in given["fleet"])
+        kinds = tuple(tenant_kinds.Group(Kind(group["kind"]), group["vms"]) for group in given["tenant_kinds"])
+        return cls(**{**given, "fleet": groups, "tenant_kinds": kinds})

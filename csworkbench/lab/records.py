@@ -52,6 +52,8 @@ class Vm:
     """What people call it; empty: its name."""
     key_pairs: tuple[KeyPair, ...] = ()
     """Those that it was deployed with: their keys may log in."""
+    kind: str = "own"
+    """What its login user may do: `tenant_kinds.Kind`."""
     state: str = RUNNING
     created: datetime = field(default_factory=now)
 

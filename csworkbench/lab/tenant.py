@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from csworkbench.lab import tenant_kinds
 from csworkbench.lab.hostfs import Spec
 from csworkbench.lab.hosts import SYSTEM_PATH
+from csworkbench.lab.tenant_kinds import Kind
 
 USER = "ops"
 HOME = f"/run/home/{USER}"
@@ -48,8 +50,8 @@ def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: 
         "/etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {name}\n{hosts}", _READABLE),
         "/etc/hostname": (f"{name}\n", _READABLE),
         "/etc/resolv.conf": (f"nameserver {nameserver}\n" if nameserver else "", _READABLE),
-        "/etc/passwd": (_passwd(), _READABLE),
-        "/etc/group": (_group(), _READABLE),
+        "/etc/passwd": (_passwd(os.getuid(), os.getgid()), _READABLE),
+        "/etc/group": (_group(os.getgid()), _READABLE),
         f"{HOME}/.bashrc": ("", _READABLE),
     }
     return {
@@ -82,19 +84,28 @@ def host_spec(name: str, clock_offset_s: int, *, nameserver: str | None, hosts: 
     }
 
 
-def tenant_spec(name: str, clock_offset_s: int, *, nameserver: str, keys: SshKeys, ipv6: bool = False) -> Spec:
-    """A tenant VM: a host with the files of its SSH server."""
+def tenant_spec(
+    name: str, clock_offset_s: int, *, nameserver: str, keys: SshKeys, ipv6: bool = False, kind: str = Kind.OWN
+) -> Spec:
+    """A tenant VM: a host with the files of its SSH server, and what its kind lets its login user do."""
+    user = tenant_kinds.login(kind)
     spec = host_spec(name, clock_offset_s, nameserver=nameserver)
     spec["files"] |= {
-        SSHD_CONFIG: (_sshd_config("::" if ipv6 else ""), _PRIVATE),
+        SSHD_CONFIG: (_sshd_config("::" if ipv6 else "", sftp=kind != Kind.SHELL), _PRIVATE),
         "/run/ssh/host_key": (keys.host_key, _PRIVATE),
         "/var/log/lastlog": ("", _READABLE),
         "/run/ssh/authorized_keys": (keys.authorized, _PRIVATE),
+        "/etc/passwd": (_passwd(user.uid, user.gid), _READABLE),
+        "/etc/group": (_group(user.gid), _READABLE),
+        **tenant_kinds.more_files(kind),
     }
+    spec["owners"] = dict.fromkeys((HOME, f"{HOME}/.bashrc", "/run/ssh/authorized_keys"), (user.uid, user.gid))
+    spec["sysctls"] |= tenant_kinds.sysctls(kind)
+    spec["hidden"] = tenant_kinds.hidden(kind)
     return spec
 
 
-def _sshd_config(more: str) -> str:
+def _sshd_config(more: str, *, sftp: bool) -> str:
     return f"""\
 ListenAddress 0.0.0.0
 {f"ListenAddress {more}" if more else ""}
@@ -112,20 +123,20 @@ UseDNS no
 PrintMotd no
 PrintLastLog no
 SetEnv PATH={SYSTEM_PATH}
-Subsystem sftp internal-sftp
+{"Subsystem sftp internal-sftp" if sftp else ""}
 """
 
 
-def _passwd() -> str:
-    """The machine's users behind the tenant user, so that the lab's own uid is always called `ops`."""
-    ours = f"{USER}:x:{os.getuid()}:{os.getgid()}:tenant:{HOME}:{_SHELL}"
+def _passwd(uid: int, gid: int) -> str:
+    """The machine's users behind the tenant user, so that the tenant's own uid is always called `ops`."""
+    ours = f"{USER}:x:{uid}:{gid}:tenant:{HOME}:{_SHELL}"
     return "\n".join([ours, *_lines("/etc/passwd"), ""])
 
 
-def _group() -> str:
+def _group(gid: int) -> str:
     """`tty` is our own group: a user namespace maps no other, and sshd gives terminals to it."""
     others = [line for line in _lines("/etc/group") if not line.startswith(("tty:", f"{USER}:"))]
-    return "\n".join([f"{USER}:x:{os.getgid()}:", f"tty:x:{os.getgid()}:", *others, ""])
+    return "\n".join([f"{USER}:x:{gid}:", f"tty:x:{os.getgid()}:", *others, ""])
 
 
 def _lines(path: str) -> list[str]:

@@ -7,7 +7,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 
-from csworkbench.lab import records
+from csworkbench.lab import records, tenant_kinds
 from csworkbench.lab.fabric import Daemon, Fabric, Port
 from csworkbench.lab.hosts import SYSTEM_PATH, Host
 from csworkbench.lab.plan import SSH_PORT
@@ -55,7 +55,7 @@ class Tenants:
         extra = "".join(f"{pair.public_key}\n" for pair in vm.key_pairs)
         keys = SshKeys(keys.host_key, keys.authorized + extra)
         host, _port = self._machines[vm.id] = await self._fabric.tenant(vm, keys)
-        self._servers[vm.id], _ = await asyncio.gather(self._fabric.sshd(host, self._sshd), self._fabric.website(host))
+        self._servers[vm.id], _ = await asyncio.gather(self._serve(vm, host), self._fabric.website(host))
         vm.state = records.RUNNING
 
     async def destroy(self, vm: Vm) -> None:
@@ -73,7 +73,10 @@ class Tenants:
             await server.running.kill()
             await server.running.ended()
         elif server.running.exited.done():
-            self._servers[vm.id] = await self._fabric.sshd(self._machines[vm.id][0], self._sshd)
+            self._servers[vm.id] = await self._serve(vm, self._machines[vm.id][0])
+
+    async def _serve(self, vm: Vm, host: Host) -> Daemon:
+        return await self._fabric.sshd(host, *tenant_kinds.login(vm.kind).before_sshd, self._sshd)
 
 
 def _known_as(rule: ForwardingRule) -> str:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from csworkbench.lab import ipv6, plan, plan_shared, plan_vpc
+from csworkbench.lab import ipv6, plan, plan_shared, plan_vpc, tenant_kinds
 from csworkbench.lab.records import Network, Vm, Vpc
 
 NAMES = ("isolated", "redundant", "vpc", "shared", "ipv6")
@@ -32,8 +33,14 @@ class Layout:
         return sum(served.routers_wanted for served in (*self.networks, *self.vpcs))
 
 
-def build(name: str, vms: int, rng: random.Random) -> Layout:
-    """The rows of that topology."""
+def build(name: str, vms: int, rng: random.Random, kinds: Sequence[tenant_kinds.Group] = ()) -> Layout:
+    """The rows of that topology; the last VMs are of these kinds."""
+    layout = _rows(name, vms, rng)
+    tenant_kinds.assign(layout.vms, kinds)
+    return layout
+
+
+def _rows(name: str, vms: int, rng: random.Random) -> Layout:
     match name:
         case "redundant":
             return Layout([plan.isolated_network(vms, rng, redundant=True)])

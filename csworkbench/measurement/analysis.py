@@ -160,7 +160,7 @@ class Analysis:
 
     def _outage(self, analysed: LaneAnalysis, stretch: Stretch) -> Outage:
         lane = analysed.lane
-        own_onset, own_end = edges(stretch, analysed.baseline, analysed.fold.last_evidence_ns)
+        own_onset, own_end = edges(stretch, analysed.baseline, analysed.fold.last_evidence_ns, lane.stamp_step_ns)
         down, low, high = durations(own_onset, own_end)
         onset, end = self._aligned(lane, own_onset), self._aligned(lane, own_end)
         return Outage(

@@ -35,7 +35,7 @@ class Alignment:
         """Take one more echo; one whose stamps are out of order proves nothing and is dropped."""
         if echo.received_ns < echo.sent_ns:
             return
-        at, own = echo.remote_ns, (echo.sent_ns - echo.remote_ns, echo.received_ns - echo.remote_ns)
+        at, own = echo.remote_ns, (echo.sent_ns - echo.remote_ns - echo.step_ns, echo.received_ns - echo.remote_ns)
         place = bisect_right(self._at, at)
         self._at.insert(place, at)
         for bounds in (self._own, self._fore, self._back):

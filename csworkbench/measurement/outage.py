@@ -202,19 +202,25 @@ class Outage:
     open: bool
 
 
-def edges(stretch: Stretch, baseline: Baseline | None, last_evidence_ns: int) -> tuple[Span, Span]:
+def edges(stretch: Stretch, baseline: Baseline | None, last_evidence_ns: int, step_ns: int = 0) -> tuple[Span, Span]:
     """Where a stretch began and where it ended: (low, high) each, vantage clock, ns (S2).
 
     The onset is up to one round trip after the first lost sample was sent: its answer may have been what was lost. The
     end is after the first ok sample was sent by as much as that one may have waited on its way, which is what its round
     trip exceeds the baseline's least. An open outage is bounded by what has been seen so far.
+    Where stamps are early by up to `step_ns`, a round trip holds more than the packet's own way, so all of it counts.
     """
     end_high = stretch.first_ok_ns or max(last_evidence_ns, stretch.last_fail_ns)
-    if baseline is not None:
+    if step_ns:
+        end_high += stretch.first_ok_rtt_ns + step_ns
+    elif baseline is not None:
         end_high += max(stretch.first_ok_rtt_ns - baseline.least_ns, 0)
     onset = (stretch.first_fail_ns, stretch.first_fail_ns)
     if stretch.last_ok_ns:
-        onset = (stretch.last_ok_ns, min(stretch.first_fail_ns + (baseline.p99_ns if baseline else 0), end_high))
+        onset = (
+            stretch.last_ok_ns,
+            min(stretch.first_fail_ns + step_ns + (baseline.p99_ns if baseline else 0), end_high),
+        )
     return onset, (stretch.last_fail_ns, end_high)
 
 

@@ -146,7 +146,10 @@ class LaneAdded:
 
 @dataclass(frozen=True, slots=True)
 class ProberStarted:
-    """The probe program runs. Remote stamps are its own clocks at its start."""
+    """The probe program runs. Remote stamps are its own clocks at its start.
+
+    `tier` is how much it may do there; `sees` and `cannot_see` are kinds of lane in plain words.
+    """
 
     vantage: str
     pid: int
@@ -154,6 +157,8 @@ class ProberStarted:
     remote_real_ns: int
     tier: str
     bundle: str
+    sees: tuple[str, ...] = ()
+    cannot_see: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +172,17 @@ class ChannelChanged:
 
 @dataclass(frozen=True, slots=True)
 class ClockEcho:
-    """One clock echo over the channel (S8): our stamps around one remote (monotonic, realtime) pair."""
+    """One clock echo over the channel (S8): our stamps around one remote (monotonic, realtime) pair.
+
+    A clock that counts in steps was up to one step further than `remote_ns`.
+    """
 
     vantage: str
     sent_ns: int
     received_ns: int
     remote_ns: int
     remote_real_ns: int
+    step_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Lane:
 
     `flow` is `new` or `same` for ICMP, else empty. `subject` is the VM that the lane tells about (its vantage, or
     the VM behind the public address for lanes from outside). `headline` lanes make up a service's figures; the others
-    stand beside.
+    stand beside. `stamp_step_ns`: a packet left up to that much after its stamp, for probers with a coarse clock.
     """
 
     id: int
@@ -104,6 +104,7 @@ class Lane:
     subject: str = ""
     headline: bool = True
     keys: Keys = Keys()
+    stamp_step_ns: int = 0
 
     @property
     def label(self) -> str:

@@ -4,21 +4,23 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from csworkbench.model.event import ChannelChanged, ChannelState, Level, Notice, ProberStarted, SpoolCollected
 from csworkbench.model.protocols import Journal
+from csworkbench.model.tier import Tier
 
-from .answers import Facts, facts, last_line, last_object, number
-from .bundle import PROBES_PACKAGE, Bundle
+from .answers import last_line, number
+from .bundle import Bundle
+from .choose import ALL_TIERS, Chosen, choose
 from .frames import FrameError
 from .plan import ProbePlan
+from .program import HOME, Program
 from .reconnect import RETRY, Connect, reconnect
 from .shell import Shell, ShellError
-from .spool import HEADER, RECORD, SpoolError, SpoolReader
+from .spool import SpoolError
 from .tail import SpoolWatch, TailSession
 
-HOME = ".cache/csworkbench"
 NOT_REACHED = "not reached"
 CUT_SHORT = "collecting was cut short"
 LAUNCH_LIMIT_S = 5.0  # how long a launch that nobody wants any more may take, so that its prober can be stopped
@@ -34,8 +36,12 @@ class VantageAgent:
         bundle: Bundle,
         journal: Journal,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        tiers: Sequence[Tier] = ALL_TIERS,
     ) -> None:
         self.name = name
+        self._tiers = tiers
+        self._program: Program | None = None
+        self._sees: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._connect, self._bundle, self._journal, self._clock_ns = connect, bundle, journal, clock_ns
         self._shell: Shell | None = None
         self._plan: ProbePlan | None = None
@@ -56,19 +62,21 @@ class VantageAgent:
         watch = self._watch
         return (watch.failure or watch.reader.ended) if watch is not None and watch.ended.is_set() else ""
 
-    async def prepare(self) -> Facts:
-        """Log in, push the bundle unless that content is there, and ask what the vantage can do. Raises ShellError."""
+    async def prepare(self) -> Chosen:
+        """Log in, and push the best program that works there. Raises ShellError."""
         self._journal.write(ChannelChanged(self.name, ChannelState.OPENING))
         self._shell, _ = await self._connect(5.0)
-        await self._push(self._shell)
-        done = await self._shell.run(self._probe("check"))
-        if done.status:
-            raise ShellError(f"{self.name}: the probe program does not run there: {last_line(done.err or done.out)}")
-        return facts(self.name, done.out)
+        chosen = await choose(self.name, self._shell, self._bundle, self._tiers)
+        self._program = chosen.program
+        return chosen
 
-    async def launch(self, plan: ProbePlan) -> None:
-        """Start the prober, detached; it samples from now on. Raises ShellError. `close` undoes it."""
+    async def launch(self, plan: ProbePlan, sees: Sequence[str] = (), cannot_see: Sequence[str] = ()) -> None:
+        """Start the prober, detached; it samples from now on. Raises ShellError. `close` undoes it.
+
+        `sees` and `cannot_see` go into the run's history.
+        """
         self._plan = plan
+        self._sees = tuple(sees), tuple(cannot_see)
         # In a task of its own: whether a prober runs after a launch that was broken off, nobody could say.
         self._launch = asyncio.create_task(self._start_prober(self._need_shell(), plan), name=f"launch {self.name}")
         await asyncio.shield(self._launch)
@@ -77,16 +85,18 @@ class VantageAgent:
         """Begin to tail the launched prober's spool."""
         assert self._plan is not None and self._launch is not None  # noqa: S101 - launched before
         answer, plan = self._launch.result(), self._plan
-        reader = SpoolReader(self.name, frozenset(plan.lane_ids), bytes.fromhex(plan.run))
-        self._watch = watch = SpoolWatch(self.name, reader, plan.records_per_s, self._clock_ns())
+        program = self._need_program()
+        reader = program.reader(self.name, plan)
+        self._watch = watch = SpoolWatch(self.name, reader, plan.records_per_s, self._clock_ns(), program.clock_step_ns)
         self._journal.write(
             ProberStarted(
                 self.name,
                 number(answer, "pid"),
                 number(answer, "start_mono"),
                 number(answer, "start_real"),
-                tier="raw sockets",
-                bundle=self._bundle.digest,
+                str(program.tier),
+                program.digest,
+                *self._sees,
             )
         )
         self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
@@ -106,7 +116,7 @@ class VantageAgent:
         reader = watch.reader
         missing = reader.gaps
         if not reader.ended:
-            unread = max(watch.size - max(reader.offset, HEADER.size), 0) // RECORD.size
+            unread = reader.unread(watch.size)
             unseen = 0 if watch.failure else watch.due(asked_ns) - reader.taken  # it went on, and nobody knows how far
             missing += max(unread, unseen, 1)  # its end record, at least
         ended = reader.ended or watch.failure or (CUT_SHORT if hurry.is_set() else NOT_REACHED)
@@ -137,24 +147,9 @@ class VantageAgent:
             raise ShellError(f"{self.name}: no channel")
         return self._shell
 
-    def _probe(self, words: str) -> str:
-        return f'PYTHONPATH="$HOME/{HOME}/{self._bundle.digest}" exec python3 -m {PROBES_PACKAGE} {words}'
-
-    async def _push(self, shell: Shell) -> None:
-        digest = self._bundle.digest
-        there = await shell.run(f'umask 077; mkdir -p "$HOME/{HOME}"; test -f "$HOME/{HOME}/{digest}/.complete"')
-        if there.status == 0:
-            return
-        await shell.put(self._bundle.archive, f"{HOME}/{digest}.part")
-        # Unpacked aside and moved in one step: two runs that push at once must not mix their files.
-        unpack = (
-            f'cd "$HOME/{HOME}" && t=$(mktemp -d ./unpack.XXXXXX) && gzip -dc {digest}.part | tar xf - -C "$t"'
-            f' && : > "$t/.complete" && {{ mv "$t" {digest} 2>/dev/null || rm -rf "$t"; }}; rm -f {digest}.part;'
-            f" test -f {digest}/.complete"
-        )
-        done = await shell.run(unpack, timeout_s=60)
-        if done.status:
-            raise ShellError(f"{self.name}: could not unpack the probe program: {last_line(done.err)}")
+    def _need_program(self) -> Program:
+        assert self._program is not None  # noqa: S101 - prepared before
+        return self._program
 
     async def _start_prober(self, shell: Shell, plan: ProbePlan) -> dict[str, object]:
         self._folder = f"{HOME}/runs/{plan.run}"
@@ -162,13 +157,7 @@ class VantageAgent:
         made = await shell.run(f"umask 077 && mkdir -p {folder}")
         if made.status:
             raise ShellError(f"{self.name}: cannot make a folder there: {last_line(made.err)}")
-        await shell.put(plan.to_json().encode(), f"{self._folder}/plan.json")
-        done = await shell.run(self._probe(f"run --plan {folder}/plan.json --spool {folder}/spool --detach"))
-        answer = last_object(done.out)
-        if done.status or "error" in answer or "pid" not in answer:
-            why = str(answer.get("error") or "")[:300] or last_line(done.err)
-            raise ShellError(f"{self.name}: the prober did not start: {why}")
-        return answer
+        return await self._need_program().start(self.name, shell, plan, self._folder)
 
     async def _read_to_the_end(self, watch: SpoolWatch, limit_s: float, hurry: asyncio.Event) -> None:
         waiting = [asyncio.create_task(event.wait()) for event in (watch.ended, hurry)]
@@ -192,7 +181,7 @@ class VantageAgent:
 
     async def _ask_to_stop(self, limit_s: float) -> bool:
         with contextlib.suppress(ShellError):
-            await self._need_shell().run(self._probe(f'stop --spool "$HOME/{self._folder}/spool"'), timeout_s=limit_s)
+            await self._need_shell().run(self._need_program().stop(self._folder), timeout_s=limit_s)
             return True
         return False
 
@@ -242,8 +231,7 @@ class VantageAgent:
         self._journal.write(Notice(Level.WARN, f"{self.name} cannot be reached again: {text}"))
 
     async def _tail(self, shell: Shell, watch: SpoolWatch, detail: str) -> None:
-        command = self._probe(f'tail --spool "$HOME/{self._folder}/spool" --offset {watch.reader.offset}')
-        pipe = await shell.open(command)
+        pipe = await self._need_program().tail(shell, self._folder, watch.reader.offset)
         try:
             self._journal.write(ChannelChanged(self.name, ChannelState.OPEN, detail))
             await TailSession(watch, pipe, self._journal, self._clock_ns).run(self._up.set)
@@ -251,4 +239,4 @@ class VantageAgent:
             pipe.abort()
 
 
-__all__ = ["CUT_SHORT", "NOT_REACHED", "Connect", "Facts", "VantageAgent"]
+__all__ = ["CUT_SHORT", "NOT_REACHED", "Connect", "VantageAgent"]

@@ -17,6 +17,7 @@ class Facts:
     packet_socket: bool
     raw_socket: bool
     user: str
+    ping_socket: bool = False
 
 
 def facts(name: str, out: str) -> Facts:
@@ -29,6 +30,7 @@ def facts(name: str, out: str) -> Facts:
         answer.get("packet_socket") is True,
         answer.get("raw_socket") is True,
         one_line(str(answer.get("user", "")), 64),
+        answer.get("ping_socket") is True,
     )
 
 

@@ -42,6 +42,10 @@ class SpoolReader:
     ended: str = ""
     _rest: bytes = b""
 
+    def unread(self, size: int) -> int:
+        """How many records a spool of that many bytes holds beyond what was read."""
+        return max(size - max(self.offset, HEADER.size), 0) // RECORD.size
+
     def feed(self, offset: int, data: bytes) -> list[Body]:
         """Take the bytes from `offset` on; what has been read already is skipped. Raises SpoolError."""
         have = self.offset + len(self._rest)

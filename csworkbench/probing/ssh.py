@@ -75,14 +75,32 @@ class SshShell:
         return Completed(-1 if process.exit_status is None else process.exit_status, out, err)
 
     async def put(self, data: bytes, path: str) -> None:
-        """See Shell; over SFTP."""
+        """See Shell; over SFTP, and where there is none (dropbear, a shell-only image) through `cat`."""
         try:
-            async with asyncio.timeout(60), self._connection.start_sftp_client() as sftp, sftp.open(path, "wb") as file:
-                await file.write(data)
+            async with asyncio.timeout(60):
+                try:
+                    sftp = await self._connection.start_sftp_client()
+                except (asyncssh.ChannelOpenError, asyncssh.SFTPError):
+                    await self._put_through_cat(data, path)
+                    return
+                async with sftp, sftp.open(path, "wb") as file:
+                    await file.write(data)
         except TimeoutError:
             raise ShellError(f"{self._where}: writing {path} took over 60 s") from None
         except (asyncssh.Error, OSError) as error:
             raise ShellError(f"{self._where}: cannot write {path} over SFTP: {_said(error)}") from None
+
+    async def _put_through_cat(self, data: bytes, path: str) -> None:
+        process = await self._connection.create_process(f'cat > "$HOME"/{shlex.quote(path)}', encoding=None)
+        try:
+            process.stdin.write(data)
+            process.stdin.write_eof()
+            _, err = await asyncio.gather(read_bounded(process.stdout), read_bounded(process.stderr))
+            await process.wait_closed()
+        finally:
+            process.close()
+        if process.exit_status:
+            raise ShellError(f"{self._where}: cannot write {path}: {one_line(err) or process.exit_status}")
 
     async def open(self, script: str) -> "SshPipe":
         """See Shell."""

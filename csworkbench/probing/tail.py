@@ -9,8 +9,9 @@ from csworkbench.model.event import Body, ClockEcho, SamplesArrived
 from csworkbench.model.protocols import Journal
 
 from .frames import Data, Echo, Ended, Frame, FrameParser, Heartbeat
+from .program import Reader
 from .shell import Pipe, ShellError, one_line
-from .spool import HEADER, SpoolError, SpoolReader
+from .spool import HEADER, SpoolError
 
 ECHO_EVERY_S = 1.0
 FIRST_ECHOES = 8  # one right after the other, so that the first samples can be placed at once
@@ -26,13 +27,15 @@ FLOOD_SLACK_S = 30.0
 class SpoolWatch:
     """What is known of a vantage's spool, over all channels. `size` is in bytes, as the last heartbeat said.
 
-    `records_per_s` is what the plan lets an honest prober write; `since_ns` is when it began, recorder's clock.
+    `records_per_s` is what the plan lets an honest prober write; `since_ns` is when it began, recorder's clock;
+    `clock_step_ns` is how coarse the clock of the vantage's program is.
     """
 
     vantage: str
-    reader: SpoolReader
+    reader: Reader
     records_per_s: float
     since_ns: int
+    clock_step_ns: int = 0
     refusals: int = 0
     size: int = 0
     alive: bool = True
@@ -121,7 +124,9 @@ class TailSession:
             case Echo(token, remote_ns, real_ns):
                 asked_ns = self._asked.pop(token, None)
                 if asked_ns is not None:
-                    self._journal.write(ClockEcho(watch.vantage, asked_ns, received_ns, remote_ns, real_ns))
+                    self._journal.write(
+                        ClockEcho(watch.vantage, asked_ns, received_ns, remote_ns, real_ns, watch.clock_step_ns)
+                    )
                 if self._token < FIRST_ECHOES:
                     await self._ask()
             case Heartbeat(size, alive):

@@ -27,7 +27,9 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "jobs": [_job(job) for job in state.jobs.values()],
         "vantages": [
             {"name": v.vantage.name, "kind": str(v.vantage.kind), "sentinel": v.vantage.sentinel,
-             "tier": v.started.tier if v.started else None, "channel_losses": v.losses,
+             "tier": v.started.tier if v.started else None,
+             "sees": list(v.started.sees) if v.started else [],
+             "cannot_see": list(v.started.cannot_see) if v.started else [], "channel_losses": v.losses,
              "clock_bound_ms": round(result.analysis.bound_ns(v.vantage.name) / 1e6, 3),
              "missing_records": v.collected.missing if v.collected else None}
             for v in state.vantages.values()

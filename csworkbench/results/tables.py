@@ -140,7 +140,7 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911 - one case for e
         case ev.ChannelChanged(vantage, state, detail):
             return ["vantage", "channel", vantage, str(state), "", "", detail]
         case ev.ProberStarted() as started:
-            return ["vantage", "prober", started.vantage, "started", "", "", started.tier]
+            return ["vantage", "prober", started.vantage, "started", "", "", tier_line(started)]
         case ev.SpoolCollected() as collected:
             text = f"{collected.records} records, {collected.missing} missing"
             return ["vantage", "spool", collected.vantage, collected.ended, "", "", text]
@@ -150,6 +150,12 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911 - one case for e
             return ["run", "verdict", str(verdict), "", "", "", "; ".join(reasons)]
         case _:
             return None
+
+
+def tier_line(started: ev.ProberStarted) -> str:
+    """A vantage's tier, and what cannot be seen from there."""
+    lacks = f": cannot see {', '.join(started.cannot_see)}" if started.cannot_see else ""
+    return f"{started.tier}{lacks}"
 
 
 def _summary(result: RunResult, budget: dict[str, float]) -> Iterator[Row]:

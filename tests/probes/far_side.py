@@ -194,6 +194,23 @@ def sniff() -> None:
             return
 
 
+def sniff_echo() -> None:
+    """Every echo request that comes in on v1 as [id, seq]; ends with stdin."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    sock.bind(("v1", 3))
+    seen = []
+    ready()
+    while True:
+        heard = select.select([sock, sys.stdin], [], [])[0]
+        if sock in heard:
+            data, address = sock.recvfrom(2048)
+            if address[1] == 0x0800 and address[2] != 4 and data[9] == 1 and data[20] == 8:
+                seen.append(struct.unpack_from("!HH", data, 24))
+        elif sys.stdin in heard:
+            print(json.dumps(seen), flush=True)
+            return
+
+
 if __name__ == "__main__":
     programs: dict[str, Callable[..., None]] = {
         "servers": servers,
@@ -204,5 +221,6 @@ if __name__ == "__main__":
         "names": names,
         "announce": announce,
         "advertise": advertise,
+        "sniff_echo": sniff_echo,
     }
     programs[sys.argv[1]](*sys.argv[2:])

@@ -171,7 +171,7 @@ def test_check_says_what_this_vantage_can_do(bundle: Path) -> None:
     assert out.count("\n") == 1
     said = json.loads(out)
     assert set(said) == {
-        *("python", "packet_socket", "raw_socket", "user", "uid", "scapy"),
+        *("python", "packet_socket", "raw_socket", "ping_socket", "user", "uid", "scapy"),
         *("default_gateway", "interface", "boot_id"),
     }
     assert said["uid"] == os.getuid()

@@ -80,8 +80,8 @@ def agent_for(shells: list[ExecShell], home: Path, journal: Memory) -> VantageAg
 async def test_whole_life(shells: list[ExecShell], tmp_path: Path) -> None:
     journal = Memory()
     agent = agent_for(shells, tmp_path, journal)
-    facts = await agent.prepare()
-    assert facts.raw_socket
+    chosen = await agent.prepare()
+    assert chosen.facts.raw_socket
     plan = ProbePlan(secrets.token_hex(16), 60.0, LANES)
     await agent.launch(plan)
     agent.follow()

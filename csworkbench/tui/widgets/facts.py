@@ -14,6 +14,7 @@ from csworkbench.tui.view import RunView
 from .base import LinesPanel
 
 RUNNING = "running"
+NAMED_AT_MOST = 2
 
 
 class NetworkPanel(LinesPanel):
@@ -44,7 +45,25 @@ class NetworkPanel(LinesPanel):
         lines.append(((f"{len(inventory.vms)} VMs · {ips} IPs · {inventory.rules} rules", "$muted"),))
         for left_out in self.view.state.left_out[:3]:
             lines.append(((fit(f"without {clean(left_out.name, 40)}: {clean(left_out.why, 80)}", cells), "$warning"),))
+        lines += [((fit(text, cells), "$muted"),) for text in _limited(self.view)[:3]]
         return lines
+
+
+def _limited(view: RunView) -> list[str]:
+    """One line for all vantages that miss the same, e.g. `vm03, vm04 (user): not gateway ARP`."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for vantage in view.state.vantages.values():
+        started = vantage.started
+        if started is not None and started.cannot_see:
+            groups.setdefault((started.tier, started.cannot_see), []).append(clean(vantage.vantage.name, 40))
+    return [
+        f"{_some(names)} ({clean(tier, 10)}): not {', '.join(clean(what, 60) for what in lacks)}"
+        for (tier, lacks), names in groups.items()
+    ]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= NAMED_AT_MOST else f"{names[0]} and {len(names) - 1} more"
 
 
 def _router(router: Router, cells: int, room: int, *, present: bool, new: bool) -> Line:

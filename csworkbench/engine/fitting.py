@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which lanes each vantage can serve, and which of them it therefore leaves unseen."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from csworkbench.model.cloud import Inventory
+from csworkbench.model.lane import Lane, Vantage, VantageKind
+from csworkbench.model.scenario import Intervals
+from csworkbench.model.tier import Tier, can_probe, finer, fitted, kind_of_lane
+from csworkbench.probing.choose import Chosen
+from csworkbench.probing.plan import derive_lanes
+
+RAW_TIERS = (Tier.ROOT, Tier.SUDO)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a vantage sees, and what one that may do everything would see beyond it; kinds of lane in plain words."""
+
+    tier: Tier
+    sees: tuple[str, ...]
+    cannot_see: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """In one line."""
+        return f"tier {self.tier}: cannot see {', '.join(self.cannot_see)}" if self.cannot_see else f"tier {self.tier}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The lanes of a run, and what each vantage sees by them."""
+
+    lanes: list[Lane]
+    views: dict[str, View]
+
+
+def fit(
+    inventory: Inventory,
+    vantages: Sequence[Vantage],
+    chosen: dict[str, Chosen],
+    intervals: Intervals,
+    egress_target: str,
+) -> Fitted:
+    """The lanes that a network gives, as far as the vantages can serve them."""
+    wanted = derive_lanes(inventory, vantages, intervals, egress_target)
+    kept = [
+        fitted(of.tier, lane, coarse=of.coarse) for lane in wanted if can_probe((of := chosen[lane.vantage]).tier, lane)
+    ]
+    views = {}
+    for vantage in vantages:
+        tier = chosen[vantage.name].tier
+        # As if it were the sentinel: another one is only because this one cannot be, or was not needed.
+        possible = derive_lanes(inventory, [replace(vantage, sentinel=True)], intervals, egress_target)
+        own = [lane for lane in kept if lane.vantage == vantage.name]
+        missed = [kind_of_lane(lane) for lane in possible if not can_probe(tier, lane)]
+        missed += [text for lane in own if (text := finer(lane))]
+        views[vantage.name] = View(tier, _once(kind_of_lane(lane) for lane in own), _once(missed))
+    return Fitted(kept, views)
+
+
+def with_sentinel(vantages: Sequence[Vantage], chosen: dict[str, Chosen]) -> list[Vantage]:
+    """The first tenant that can asks for the gateway's MAC; asking refreshes its own entry, so no other does (S11)."""
+    able = (v.name for v in vantages if v.kind is VantageKind.TENANT and chosen[v.name].tier in RAW_TIERS)
+    name = next(able, "")
+    return [replace(v, sentinel=v.name == name) for v in vantages]
+
+
+def told(views: dict[str, View]) -> list[str]:
+    """One line for all vantages that miss the same."""
+    groups: dict[str, list[str]] = {}
+    for name, view in views.items():
+        if view.cannot_see:
+            groups.setdefault(view.line, []).append(name)
+    return [f"{', '.join(names)}: {line}" for line, names in groups.items()]
+
+
+def _once(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
