@@ -149,7 +149,8 @@ class Fabric:
     async def remove(self, host: Host, ports: Sequence[Port]) -> None:
         """Power off: the cables first, so that nothing is half alive, then every process."""
         fab = self.namespaces.fab
-        await self.ip(fab, "\n".join(f"link set {port.name} down" for port in ports))
+        # A host that died by itself has taken its cables along.
+        await self.ip(fab, "\n".join(f"link set {port.name} down" for port in ports), check=False)
         if self.hosts.get(host.name) is host:
             del self.hosts[host.name]
         await self.namespaces.destroy(host)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from csworkbench.lab import timing
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY, INTERNAL, PARAMETER, RESOURCE_UNAVAILABLE, ApiError
@@ -44,6 +44,10 @@ class Restart:
     def anew(self) -> bool:
         """With new routers: making a network redundant is a restart with cleanup."""
         return self.cleanup or self.make_redundant
+
+    def of(self, served: Served) -> Restart:
+        """The same where it changes something: what is redundant already is not made redundant again."""
+        return replace(self, make_redundant=self.make_redundant and not served.redundant)
 
 
 class Orchestrator:
@@ -107,8 +111,8 @@ class Orchestrator:
             except ApiError:
                 family.add(kind, "Completed", "Error while restarting network", level="ERROR")
                 raise
-            if restart.make_redundant:
-                network.redundant = True
+            restart = restart.of(network)
+            network.redundant |= restart.make_redundant
             work = self._restart(network, restart, family)
             await self._restarted(network, family, kind, "Failed to restart network", work)
             network.restart_required = not restart.anew and self._settings.profile.restart_required_after_reapply
@@ -116,8 +120,8 @@ class Orchestrator:
     async def restart_vpc(self, vpc: Vpc, restart: Restart, family: EventFamily) -> None:
         """restartVPC; it writes no Started event. Raises ApiError 530 as the job's result does."""
         async with self._lock(vpc):
-            if restart.make_redundant:
-                vpc.redundant = True
+            restart = restart.of(vpc)
+            vpc.redundant |= restart.make_redundant
             work = self._restart_vpc(vpc, restart, family)
             await self._restarted(vpc, family, "VPC.RESTART", "Failed to restart VPC", work)
             vpc.restart_required = False
@@ -127,7 +131,8 @@ class Orchestrator:
         if network.vpc is not None and restart.cleanup and self._settings.profile.has(4, 16, 1):
             raise ApiError(PARAMETER, "Cannot restart a VPC tier with cleanup, please restart the whole VPC.")
         if network.state not in _RESTARTABLE:
-            text = f"Network is not in the right state to be restarted. Correct states are: {_RESTARTABLE}"
+            correct = ", ".join(sorted(_RESTARTABLE))
+            text = f"Network is not in the right state to be restarted. Correct states are: {correct}"
             raise ApiError(PARAMETER, text)
         if restart.make_redundant and (network.vpc is not None or network.kind != "Isolated"):
             raise ApiError(PARAMETER, "The network offering of this network has no redundant router capability")

@@ -97,6 +97,8 @@ class FirewallRule:
     state: str = ACTIVE
     opened_for: str | None = None
     """The id of the rule that this one was made for (`openfirewall`): it goes with it."""
+    destinations: str = ""
+    """Of an egress rule: networks with commas between, empty for any."""
 
 
 @dataclass(slots=True, eq=False)

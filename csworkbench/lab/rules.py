@@ -174,7 +174,7 @@ def _static_nat(network: Network) -> list[tuple[PublicIp, Vm]]:
 
 
 def _matches(rule: FirewallRule) -> list[str]:
-    """One match per source network."""
+    """One match per source network and destination."""
     if rule.protocol == "icmp":
         what = " -p icmp -m icmp --icmp-type any"
     elif rule.protocol == "all":
@@ -183,7 +183,8 @@ def _matches(rule: FirewallRule) -> list[str]:
         what = f" -p {rule.protocol}"
     else:
         what = f" -p {rule.protocol} -m {rule.protocol} --dport {rule.start_port}:{rule.end_port}"
-    return [f"-s {cidr}{what}" for cidr in rule.cidr.split(",")]
+    targets = [f" -d {cidr}" for cidr in rule.destinations.split(",") if cidr] or [""]
+    return [f"-s {cidr}{target}{what}" for cidr in rule.cidr.split(",") for target in targets]
 
 
 def _port(rule: ForwardingRule, port: int) -> str:

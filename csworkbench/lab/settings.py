@@ -13,6 +13,7 @@ from csworkbench.lab.profiles import Profile, Version
 from csworkbench.lab.records import Router
 
 HANDOVER, HANDOVERS = "network.restart.handover", ("none", "external", "negotiated")
+VERSION_SHOWN = "expose.cloudstack.version.api.list.capabilities"
 MINIMUM_TEMPLATE = "minreq.sysvmtemplate.version"
 _ROUTER_TEMPLATE = "router.template.kvm"
 _GLOBAL = ""
@@ -32,7 +33,19 @@ class Setting:
     description: str = ""
     category: str = "Advanced"
     choices: tuple[str, ...] = ()
-    """The values there are; empty: any."""
+    """The values there are; empty: any of its type."""
+
+    def complaint(self, value: str) -> str | None:
+        """What is wrong with a value, seen from the type of the default."""
+        if self.choices:
+            wanted, fits = f"there are {', '.join(self.choices)}", value in self.choices
+        elif self.default in ("true", "false"):
+            wanted, fits = "enter either 'true' or 'false'", value in ("true", "false")
+        elif re.fullmatch(r"-?\d+", self.default):
+            wanted, fits = "enter a number", re.fullmatch(r"-?\d{1,9}(\.\d{1,3})?", value) is not None
+        else:
+            return None
+        return None if fits else f"Invalid value for {self.name}: {wanted}"
 
 
 _HEALTH: Version = (4, 14)
@@ -69,6 +82,7 @@ CATALOGUE = {
         Setting("diagnostics.data.systemvm.defaults", _SYSTEM_VM_FILES, since=(4, 14)),
         Setting("enforce.post.requests.and.timestamps", "false", dynamic=False, since=(4, 21)),
         Setting("event.purge.delay", "15", dynamic=False),
+        Setting(VERSION_SHOWN, "true", since=(4, 21)),
         Setting("integration.api.port", "0", dynamic=False),
         Setting("job.expire.minutes", "1440"),
         Setting("max.account.networks", "-1", description="The default maximum number of networks per account"),

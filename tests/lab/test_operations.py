@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.lab.support import LAB, RunningCloud, environment, running_cloud
+from tests.lab.support import LAB, RunningCloud, descendants, environment, namespaces_of, running_cloud
 
 pytestmark = pytest.mark.lab
 
@@ -292,3 +294,25 @@ def test_maintenance_takes_no_jobs(cloud: RunningCloud) -> None:
     assert cloud.api("listManagementServers")[1]["managementserver"][0]["state"] == "Maintenance"
     cloud.lab("manage", "maintenance", "--off")
     assert cloud.restart(cleanup=False)["jobstatus"] == 1
+
+
+def init_of(cloud: RunningCloud, name: str) -> int:
+    """The pid, outside all namespaces, of a host's PID 1."""
+    inside = cloud.run(name, "readlink", "/proc/1/ns/net").stdout.strip()
+    everything = descendants(cloud.info["supervisor_pid"])
+    return min(pid for pid in everything if inside in namespaces_of(pid))
+
+
+@pytest.mark.parametrize("command", ["rebootRouter", "restartNetwork"])
+def test_a_router_that_died_by_itself_comes_back(cloud: RunningCloud, command: str) -> None:
+    (router,) = cloud.routers()
+    os.kill(init_of(cloud, router["name"]), signal.SIGKILL)
+    assert not pings(cloud)
+    if command == "rebootRouter":
+        job = cloud.wait_for_job(cloud.api("rebootRouter", id=router["id"])[1])
+    else:
+        job = cloud.restart(cleanup=True)
+    assert job["jobstatus"] == 1, job
+    (after,) = cloud.routers()
+    assert after["state"] == "Running"
+    assert pings(cloud, "203.0.113.10")

@@ -86,6 +86,18 @@ def test_forwarding_has_the_hairpin_rules() -> None:
     assert text.index("-o eth2 -j SNAT --to-source 198.51.100.10") < text.index("DNAT --to-destination 10.1.1.101:22")
 
 
+def test_an_egress_rule_may_name_destinations() -> None:
+    network = plan.isolated_network(1, random.Random(7))
+    (rule,) = network.egress
+    rule.destinations = "203.0.113.0/24,192.0.2.7/32"
+    table = rules.filter_table(network, ALL, egress=True)
+    assert [line for line in table.splitlines() if line.startswith("-A FW_EGRESS_RULES")] == [
+        "-A FW_EGRESS_RULES -s 10.1.1.0/24 -d 203.0.113.0/24 -j ACCEPT",
+        "-A FW_EGRESS_RULES -s 10.1.1.0/24 -d 192.0.2.7/32 -j ACCEPT",
+        "-A FW_EGRESS_RULES -j DROP",
+    ]
+
+
 def test_egress_is_denied_by_default_and_allowed_by_rule() -> None:
     closed, opened = (rules.filter_table(NETWORK, ALL, egress=state) for state in (False, True))
     assert "-A FW_EGRESS_RULES" not in closed

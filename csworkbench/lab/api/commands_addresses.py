@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
+from csworkbench.lab import plan
 from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, VPC, ZONE, owner_fields, shown
 from csworkbench.lab.api.commands_rules import public_ip, rule_network
 from csworkbench.lab.api.errors import PARAMETER, ApiError, invalid_value
@@ -25,6 +27,7 @@ from csworkbench.lab.records import (
     Vm,
 )
 from csworkbench.lab.rules import Stage
+from csworkbench.lab.sessions import current
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -55,7 +58,7 @@ _ALL_FILES = (Stage.ADDRESSES, Stage.FIREWALL, Stage.FORWARDING, Stage.STATIC_NA
     *ACCOUNT,
 )
 async def list_public_ip_addresses(server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The addresses acquired for networks and VPCs."""
+    """The addresses acquired for networks and VPCs; with `allocatedonly=false` a root admin sees the free ones too."""
     ips = server.ips if owned_by(server, arguments, server.owner) else []
     if "vpcid" in arguments:
         ips = [ip for ip in ips if ip in server.find(server.vpcs, arguments["vpcid"]).ips]
@@ -63,11 +66,14 @@ async def list_public_ip_addresses(server: Management, arguments: Arguments) -> 
         ips = [ip for ip in ips if any(rule.ip is ip for network in server.networks for rule in network.balancers)]
     names = ("id", "ipaddress", "zoneid", "associatednetworkid", "issourcenat", "isstaticnat", "state", "vlanid")
     items = [_ip_row(server, ip) for ip in ips]
+    if current().root and not arguments.get("allocatedonly", True) and not arguments.get("forloadbalancing", False):
+        items += [_free_row(server, address) for address in plan.free_addresses({ip.address for ip in server.ips})]
     return reply("publicipaddress", shown(items, arguments, names, ("ipaddress",)), arguments)
 
 
 def _ip_row(server: Management, ip: PublicIp) -> Row:
     network, fixed, vm = ip.network, server.fixtures, ip.static_nat
+    pending = server.jobs.pending(ip.id)
     vpc = next((vpc for vpc in server.vpcs if ip in vpc.ips), None)
     return row(
         id=ip.id,
@@ -95,6 +101,29 @@ def _ip_row(server: Management, ip: PublicIp) -> Row:
         physicalnetworkid=fixed.guest_physical_network,
         state=ip.state,
         hasrules=_has_rules(server, ip) if server.profile.has(4, 20) else None,
+        jobid=pending[0].id if pending else None,
+        jobstatus=0 if pending else None,
+    )
+
+
+def _free_row(server: Management, address: str) -> Row:
+    """An address that nobody has acquired."""
+    fixed = server.fixtures
+    return row(
+        id=str(uuid.uuid5(uuid.UUID(fixed.vlan), address)),
+        ipaddress=address,
+        zoneid=fixed.zone,
+        zonename=server.zone_name(fixed.zone),
+        issourcenat=False,
+        isstaticnat=False,
+        issystem=False,
+        isportable=False,
+        forvirtualnetwork=True,
+        vlanid=fixed.vlan,
+        vlanname="vlan://untagged",
+        networkid=fixed.public_network,
+        physicalnetworkid=fixed.guest_physical_network,
+        state="Free",
     )
 
 

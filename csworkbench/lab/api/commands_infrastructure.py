@@ -10,9 +10,10 @@ from csworkbench.lab import plan
 from csworkbench.lab.api import access, fields, offerings
 from csworkbench.lab.api.commands_systemvms import host_row
 from csworkbench.lab.api.errors import INTERNAL, ApiError
-from csworkbench.lab.api.listing import Row, has_keyword, matches, reply, row, stamp
+from csworkbench.lab.api.listing import Row, has_keyword, has_services, matches, reply, row, stamp
 from csworkbench.lab.api.registry import Arguments, Command, Param, command, uuid_filter
 from csworkbench.lab.sessions import current
+from csworkbench.lab.settings import VERSION_SHOWN
 
 if TYPE_CHECKING:
     from csworkbench.lab.management import Management
@@ -59,7 +60,7 @@ async def list_capabilities(server: Management, _arguments: Arguments) -> dict[s
         "capability": row(
             securitygroupsenabled=False,
             dynamicrolesenabled=True,
-            cloudstackversion=server.profile.code_version,
+            cloudstackversion=server.profile.code_version if settings.flag(VERSION_SHOWN) else None,
             userpublictemplateenabled=True,
             supportELB="false",
             projectinviterequired=False,
@@ -94,7 +95,15 @@ async def list_management_servers(server: Management, arguments: Arguments) -> d
     return reply("managementserver", _shown([item], arguments, ("id", "name")), arguments)
 
 
-@command("listZones", "Lists zones", uuid_filter("zone"), Param("name"), Param("available", "boolean"))
+@command(
+    "listZones",
+    "Lists zones",
+    uuid_filter("zone"),
+    Param("ids", "list", since=(4, 19)),
+    Param("name"),
+    Param("networktype"),
+    Param("available", "boolean"),
+)
 async def list_zones(server: Management, arguments: Arguments) -> dict[str, Any]:
     """Two zones; the second has no hosts yet, as one that is being built."""
     items = [
@@ -115,7 +124,8 @@ async def list_zones(server: Management, arguments: Arguments) -> dict[str, Any]
     ]
     if arguments.get("available", False):
         items = [item for item in items if item["allocationstate"] == "Enabled"]
-    return reply("zone", _shown(items, arguments, ("id", "name")), arguments)
+    items = [item for item in items if item["id"] in arguments.get("ids", [item["id"]])]
+    return reply("zone", _shown(items, arguments, ("id", "name", "networktype")), arguments)
 
 
 @command(
@@ -192,6 +202,8 @@ async def list_service_offerings(server: Management, arguments: Arguments) -> di
     Param("guestiptype"),
     Param("traffictype"),
     Param("forvpc", "boolean"),
+    Param("supportedservices", "list"),
+    Param("sourcenatsupported", "boolean"),
 )
 async def list_network_offerings(server: Management, arguments: Arguments) -> dict[str, Any]:
     """One for each kind of network."""
@@ -211,7 +223,9 @@ async def list_network_offerings(server: Management, arguments: Arguments) -> di
             service=offering.services(providers=True),
         )
         for offering in offerings.listing(server)
+        if arguments.get("sourcenatsupported") in (None, "SourceNat" in offering.names)
     ]
+    items = [item for item in items if has_services(item, arguments)]
     names = ("id", "name", "state", "guestiptype", "traffictype", "forvpc")
     return reply("networkoffering", _shown(items, arguments, names), arguments)
 
@@ -226,10 +240,13 @@ _TEMPLATE_FILTERS = frozenset(
     "List all public, private, and privileged templates.",
     Param("templatefilter", required=True),
     uuid_filter("template"),
+    Param("ids", "list"),
     Param("name"),
     Param("hypervisor"),
     Param("zoneid", "uuid", entity="zone"),
     Param("templatetype", since=(4, 19)),
+    Param("arch", since=(4, 20)),
+    Param("isready", "boolean", since=(4, 21)),
 )
 async def list_templates(server: Management, arguments: Arguments) -> dict[str, Any]:
     """The guest template, and with `all` the system VM template too; a row for each zone."""
@@ -251,14 +268,15 @@ async def list_templates(server: Management, arguments: Arguments) -> dict[str, 
             zoneid=zone,
             zonename=server.zone_name(zone),
             format="QCOW2",
+            arch="x86_64" if server.profile.has(4, 20) else None,
             created=stamp(server.started),
         )
         for identity, name, kind in templates
         for zone in (fixed.zone, fixed.second_zone)
+        if identity in arguments.get("ids", [identity])
     ]
-    return reply(
-        "template", _shown(items, arguments, ("id", "name", "hypervisor", "zoneid", "templatetype")), arguments
-    )
+    names = ("id", "name", "hypervisor", "zoneid", "templatetype", "arch", "isready")
+    return reply("template", _shown(items, arguments, names), arguments)
 
 
 def _shown(items: list[Row], arguments: Arguments, names: tuple[str, ...]) -> list[Row]:

@@ -132,13 +132,16 @@ def _in_question(event: Event, arguments: Arguments) -> bool:
         return False
     if "enddate" in arguments and event.created > arguments["enddate"]:
         return False
+    if arguments.get("archived", False):
+        return False  # this log archives nothing
     if "resourceid" in arguments:
         wanted = (arguments["resourceid"], str(arguments["resourcetype"]).lower())
         return event.resource is not None and (event.resource[0], event.resource[1].lower()) == wanted
-    return not arguments.get("archived", False)
+    return True
 
 
 def _event_row(server: Management, event: Event) -> Row:
+    owner = server.accounts.named(event.account)
     resource = event.resource if event.resource is not None and server.profile.has(4, 17) else (None, None, None)
     return row(
         id=event.id,
@@ -147,8 +150,8 @@ def _event_row(server: Management, event: Event) -> Row:
         level=event.level,
         description=event.description,
         account=event.account,
-        domainid=server.fixtures.domain,
-        domain="ROOT",
+        domainid=owner.domain.id,
+        domain=owner.domain.name,
         resourceid=resource[0],
         resourcetype=resource[1],
         resourcename=resource[2],
@@ -166,7 +169,7 @@ async def list_alerts(server: Management, arguments: Arguments) -> dict[str, Any
     kept = [
         item
         for item in rows
-        if matches(item, asked, ("id", "type", "name")) and has_keyword(item, arguments, ("name",))
+        if matches(item, asked, ("id", "type", "name")) and has_keyword(item, arguments, ("description",))
     ]
     return reply("alert", kept, arguments)
 

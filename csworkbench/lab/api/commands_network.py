@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import ipv6, plan
 from csworkbench.lab.api import offerings
-from csworkbench.lab.api.listing import Row, has_keyword, matches, owned_by, reply, row, stamp
+from csworkbench.lab.api.listing import Row, has_keyword, has_services, matches, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import Network, Vm
 
@@ -59,8 +59,7 @@ async def list_networks(server: Management, arguments: Arguments) -> dict[str, A
     if "forvpc" in arguments:
         networks = [network for network in networks if (network.vpc is not None) == arguments["forvpc"]]
     items = [network_row(server, network) for network in networks]
-    wanted = set(asked.get("supportedservices", []))
-    items = [item for item in items if wanted <= {service["name"] for service in item["service"]}]
+    items = [item for item in items if has_services(item, arguments)]
     return reply("network", shown(items, asked, names + flags), arguments)
 
 
@@ -125,6 +124,10 @@ def network_row(server: Management, network: Network) -> Row:
     NETWORK,
     VPC,
     Param("hostid", "uuid", entity="host"),
+    Param("templateid", "uuid", entity="template"),
+    Param("serviceofferingid", "uuid", entity="serviceoffering"),
+    Param("hypervisor"),
+    Param("keypair"),
     Param("details", "list"),
     TAGS,
     *ACCOUNT,
@@ -138,13 +141,17 @@ async def list_virtual_machines(server: Management, arguments: Arguments) -> dic
         vms = [vm for vm in vms if vm.network.vpc is not None and vm.network.vpc.id == arguments["vpcid"]]
     if "ids" in arguments:
         vms = [vm for vm in vms if vm.id in arguments["ids"]]
+    if "keypair" in arguments:
+        vms = [vm for vm in vms if arguments["keypair"] in (pair.name for pair in vm.key_pairs)]
     items = [vm_row(server, vm) for vm in vms if str(arguments.get("name", "")) in vm.name]
-    return reply("virtualmachine", shown(items, arguments, ("id", "state", "zoneid", "hostid")), arguments)
+    names = ("id", "state", "zoneid", "hostid", "templateid", "serviceofferingid", "hypervisor")
+    return reply("virtualmachine", shown(items, arguments, names), arguments)
 
 
 def vm_row(server: Management, vm: Vm) -> Row:
     """A VM as the API shows it, with its one NIC and its static NAT address."""
     network, fixed = vm.network, server.fixtures
+    pending = server.jobs.pending(vm.id)
     public = next((ip for ip in network.ips if ip.static_nat is vm), None)
     keys = ",".join(pair.name for pair in vm.key_pairs) or None
     nic = row(
@@ -189,6 +196,8 @@ def vm_row(server: Management, vm: Vm) -> Row:
         publicip=public.address if public else None,
         publicipid=public.id if public else None,
         nic=[nic],
+        jobid=pending[0].id if pending else None,
+        jobstatus=0 if pending else None,
     )
 
 

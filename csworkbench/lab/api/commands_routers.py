@@ -38,6 +38,7 @@ _ROUTER_FILTERS = (
     Param("version"),
     Param("fetchhealthcheckresults", "boolean", since=(4, 14)),
     Param("healthchecksfailed", "boolean", since=(4, 16)),
+    Param("arch", since=(4, 20, 1)),
     *ACCOUNT,
 )
 async def list_routers(server: Management, arguments: Arguments) -> dict[str, Any]:
@@ -45,7 +46,7 @@ async def list_routers(server: Management, arguments: Arguments) -> dict[str, An
     routers = _chosen(server, arguments, "VIRTUAL_ROUTER")
     with_health = bool(arguments.get("fetchhealthcheckresults", False))
     items = [router_row(server, router, with_health=with_health) for router in routers]
-    names = ("id", "name", "state", "zoneid", "podid", "hostid", "healthchecksfailed")
+    names = ("id", "name", "state", "zoneid", "podid", "hostid", "healthchecksfailed", "arch")
     prefix = str(arguments.get("version", ""))
     return reply(
         "router",
@@ -129,6 +130,7 @@ def router_row(server: Management, router: Router, *, with_health: bool = False)
         version=router.template_version,
         scriptsversion=router.scripts_version,
         role=router.role,
+        arch="x86_64" if profile.has(4, 20, 1) else None,
         requiresupgrade=server.settings.requires_upgrade(router),
         healthchecksfailed=server.health.failed(router) if profile.has(4, 16) else None,
         healthcheckresults=health_rows(server, router) if with_health else None,

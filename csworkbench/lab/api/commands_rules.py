@@ -87,7 +87,7 @@ def firewall_row(server: Management, rule: FirewallRule) -> Row:
         icmptype=icmp,
         icmpcode=icmp,
         cidrlist=rule.cidr,
-        destcidrlist="" if rule.ip is None else None,
+        destcidrlist=rule.destinations if rule.ip is None else None,
         ipaddressid=rule.ip.id if rule.ip else None,
         ipaddress=rule.ip.address if rule.ip else None,
         networkid=rule.network.id,
@@ -119,6 +119,7 @@ async def create_firewall_rule(server: Management, arguments: Arguments) -> dict
     "Creates a egress firewall rule for a given network ",
     Param("networkid", "uuid", required=True, entity="network"),
     Param("protocol", required=True),
+    Param("destcidrlist", "list"),
     *_RANGE,
     is_async=True,
 )
@@ -130,6 +131,7 @@ async def create_egress_firewall_rule(server: Management, arguments: Arguments) 
     rule = _firewall_rule(server, arguments, network, None)
     if not all(ipaddress.IPv4Network(cidr).subnet_of(network.cidr) for cidr in rule.cidr.split(",")):
         raise invalid_value(f"{rule.cidr} is not within the guest cidr {network.cidr}")
+    rule.destinations = _cidrs("Destination", arguments.get("destcidrlist", []))
     return _create_firewall(server, _EGRESS_OPEN, network.egress, rule)
 
 
@@ -137,8 +139,8 @@ def _create_firewall(
     server: Management, operation: Operation, rules: list[FirewallRule], rule: FirewallRule
 ) -> dict[str, Any]:
     for other in rules:
-        same = (other.ip, other.protocol, other.cidr) == (rule.ip, rule.protocol, rule.cidr)
-        if same and other.state != REVOKE and _overlap(other, rule):
+        same = [(one.ip, one.protocol, one.cidr, one.destinations) for one in (other, rule)]
+        if same[0] == same[1] and other.state != REVOKE and _overlap(other, rule):
             raise conflict(
                 f"The range specified, {rule.start_port}-{rule.end_port}, conflicts with rule {other.id} which has "
                 f"{other.start_port}-{other.end_port}"
@@ -385,12 +387,16 @@ def _firewall_rule(server: Management, arguments: Arguments, network: Network, i
         raise invalid_value("Start port can't be bigger than end port")
     if not ported and ("startport" in arguments or "endport" in arguments):
         raise invalid_value(f"Can specify start and end ports only when protocol is TCP or UDP, not {protocol}")
-    cidrs = arguments.get("cidrlist", [ANYWHERE if ip else str(network.cidr)])
+    sources = _cidrs("Source", arguments.get("cidrlist", [ANYWHERE if ip else str(network.cidr)]))
+    return FirewallRule(network, server.new_id(), ip, protocol, first, last, sources, ADD)
+
+
+def _cidrs(what: str, cidrs: Iterable[str]) -> str:
+    """Networks with commas between. Raises ApiError 431."""
     try:
-        networks = [str(ipaddress.IPv4Network(cidr)) for cidr in cidrs]
+        return ",".join(str(ipaddress.IPv4Network(cidr)) for cidr in cidrs)
     except ValueError as error:
-        raise invalid_value(f"Source cidrs formatting error {error}") from error
-    return FirewallRule(network, server.new_id(), ip, protocol, first, last, ",".join(networks), ADD)
+        raise invalid_value(f"{what} cidrs formatting error {error}") from error
 
 
 def _protocol(arguments: Arguments, *offered: str) -> str:

@@ -40,8 +40,8 @@ async def update_configuration(server: Management, arguments: Arguments) -> dict
     """Store a value; in force at once when the setting is dynamic, else from the server's next start."""
     setting, scope_id = _find(server, arguments)
     if "value" in arguments:
-        if setting.choices and arguments["value"] not in setting.choices:
-            raise invalid_value(f"Invalid value for {setting.name}: there are {', '.join(setting.choices)}")
+        if complaint := setting.complaint(arguments["value"]):
+            raise invalid_value(complaint)
         server.settings.change(setting.name, arguments["value"], scope_id)
     return {"configuration": _setting_row(server, setting, scope_id)}
 

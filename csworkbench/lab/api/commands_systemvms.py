@@ -145,7 +145,7 @@ async def patch_system_vm(server: Management, arguments: Arguments) -> dict[str,
     """New code and new service processes on a running VM. A router, or no id at all, is refused by the job only."""
     identity, forced = str(arguments.get("id", "")), bool(arguments.get("forced", False))
     text = f"Attempting to live patch System VM with Id: {identity} "
-    _scheduled(server, "LIVE.PATCH.SYSTEM.VM", text, (identity, "SystemVm", ""))
+    _scheduled(server, "LIVE.PATCH.SYSTEM.VM", text, _patched(server, identity))
 
     async def work() -> dict[str, Any]:
         if not identity:
@@ -157,6 +157,12 @@ async def patch_system_vm(server: Management, arguments: Arguments) -> dict[str,
         return {"success": True, "details": await server.system_vms.patch(vm, forced=forced)}
 
     return {"jobid": server.jobs.submit(f"{_JAVA}.PatchSystemVMCmd", ("SystemVm", identity), work).id}
+
+
+def _patched(server: Management, identity: str) -> tuple[str, str, str] | None:
+    """What the event of a live patch is about: nothing when it names nothing."""
+    names = {vm.id: vm.name for vm in server.system_vm_rows} | {router.id: router.name for router in server.routers}
+    return (identity, "SystemVm", names[identity]) if identity in names else None
 
 
 def _found(server: Management, arguments: Arguments) -> tuple[SystemVms, SystemVm]:
@@ -193,7 +199,7 @@ def _submit(
     return {"jobid": server.jobs.submit(java, ("SystemVm", vm.id), work).id}
 
 
-def _scheduled(server: Management, kind: str, text: str, resource: tuple[str, str, str]) -> EventFamily:
+def _scheduled(server: Management, kind: str, text: str, resource: tuple[str, str, str] | None) -> EventFamily:
     """The Scheduled event; system VMs belong to nobody, so it is the caller's."""
     caller = current()
     first = Event(server.new_id(), kind, "INFO", text, "Scheduled", caller.account, caller.user, None, resource)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from csworkbench.lab import plan
 from csworkbench.lab.api import offerings
 from csworkbench.lab.api.commands_network import TAGS, ZONE, network_row, owner_fields, shown
-from csworkbench.lab.api.listing import Row, owned_by, reply, row, stamp
+from csworkbench.lab.api.listing import Row, has_services, owned_by, reply, row, stamp
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import Vpc
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Param("state"),
     Param("vpcofferingid", "uuid", entity="vpcoffering"),
     Param("restartrequired", "boolean"),
+    Param("supportedservices", "list"),
     ZONE,
     TAGS,
     *ACCOUNT,
@@ -34,6 +35,7 @@ async def list_vpcs(server: Management, arguments: Arguments) -> dict[str, Any]:
     """VPCs with their tiers; `name` matches as a substring."""
     vpcs = server.vpcs if owned_by(server, arguments, server.owner) else []
     items = [_row(server, vpc) for vpc in vpcs if str(arguments.get("name", "")) in vpc.name]
+    items = [item for item in items if has_services(item, arguments)]
     names = ("id", "displaytext", "cidr", "state", "vpcofferingid", "restartrequired", "zoneid")
     return reply("vpc", shown(items, arguments, names), arguments)
 

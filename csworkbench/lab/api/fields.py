@@ -22,7 +22,7 @@ _ROUTER = f"id zoneid zonename dns1 gateway name podid podname@4.13 hostid hostn
     linklocalip linklocalmacaddress linklocalnetmask linklocalnetworkid publicip publicmacaddress publicnetmask \
     publicnetworkid guestipaddress guestmacaddress guestnetmask guestnetworkid guestnetworkname@4.11.1 networkdomain \
     templateid templatename@4.16 created:date state {_OWNER} serviceofferingid serviceofferingname \
-    isredundantrouter:boolean redundantstate version scriptsversion role requiresupgrade:boolean \
+    isredundantrouter:boolean redundantstate version scriptsversion role arch@4.20.1 requiresupgrade:boolean \
     healthchecksfailed:boolean@4.16 healthcheckresults:list@4.14 softwareversion@4.17 vpcid vpcname@4.11.1 \
     nic:list jobid jobstatus:integer"
 _FIREWALL = "id protocol startport:integer endport:integer icmptype:integer icmpcode:integer cidrlist destcidrlist \
@@ -42,7 +42,8 @@ _OBJECTS = {
     "serviceoffering": "id name cpunumber:integer cpuspeed:integer memory:integer issystem:boolean systemvmtype",
     "networkoffering": "id name displaytext state guestiptype traffictype forvpc:boolean conservemode:boolean \
         ispersistent:boolean egressdefaultpolicy:boolean availability service:list",
-    "template": "id name templatetype isready:boolean status hypervisor zoneid zonename format created:date",
+    "template": "id name templatetype isready:boolean status hypervisor zoneid zonename format created:date \
+        arch@4.20",
     "network": f"id name displaytext broadcastdomaintype traffictype gateway netmask cidr zoneid zonename \
         networkofferingid networkofferingname networkofferingconservemode:boolean issystem:boolean state broadcasturi \
         dns1 type vlan acltype vpcid vpcname@4.16 aclid aclname@4.16 ip6cidr ip6gateway {_OWNER} \

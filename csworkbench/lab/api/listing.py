@@ -36,7 +36,10 @@ def owned_by(server: Management, arguments: Arguments, account: str) -> bool:
     """Whether the caller sees rows of that account with these arguments: only those that he may use.
 
     Without `listall` an admin sees the own account only too, unless a row is asked for by its id.
+    Nothing here has tags: a filter by tags lets nothing through.
     """
+    if "tags" in arguments:
+        return False
     owner = server.accounts.named(account)
     if not current().may_use(owner):
         return False
@@ -61,6 +64,11 @@ def has_keyword(item: Row, arguments: Arguments, fields: Sequence[str] = ("name"
         return True
     wanted = str(arguments["keyword"]).lower()
     return any(wanted in str(item.get(field, "")).lower() for field in fields)
+
+
+def has_services(item: Row, arguments: Arguments) -> bool:
+    """Whether its `service[]` names all of `supportedservices`."""
+    return set(arguments.get("supportedservices", [])) <= {service["name"] for service in item["service"]}
 
 
 def reply(key: str, rows: Sequence[Row], arguments: Arguments) -> dict[str, Any]:
