@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-TIMED_FOLDERS = frozenset({"bench", "e2e", "engine", "measurement", "probes", "probing"})
+TIMED_FOLDERS = frozenset({"bench", "engine", "probes", "probing"})
 TIMED_FILES = frozenset(
-    {"test_cloud", "test_gone", "test_handover", "test_process", "test_redundancy", "test_terminal"}
+    {
+        *("test_accuracy", "test_cloud", "test_gone", "test_handover", "test_process"),
+        *("test_redundancy", "test_runs", "test_terminal", "test_tiers"),
+    }
 )
 
 
