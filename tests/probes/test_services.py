@@ -41,6 +41,7 @@ def within(spool: Spool, number: int, cut: tuple[int, int], healed: tuple[int, i
     return failed
 
 
+@pytest.mark.slow
 def test_what_a_new_connection_meets(net: Net) -> None:
     net.script("far", "servers")
     sniffer = net.script("far", "sniff")
