@@ -16,7 +16,11 @@ class Service(StrEnum):
     METADATA = "metadata"
     PASSWORD = "password"  # noqa: S105 - the service's name
     BALANCER = "balancer"
-    CONTROL = "control"
+    TIERS = "tier to tier"
+    IPV6 = "ipv6"
+    CONSOLE = "console proxy"
+    STORAGE = "secondary storage"
+    CONTROL = "control"  # not a service: what tells an outage of the router from one of the vantage (S7)
 
 
 class Prober(StrEnum):
@@ -56,6 +60,7 @@ class Vantage:
     port: int = 22
     guest_ip: str = ""
     sentinel: bool = False  # the one tenant that asks for the gateway's MAC (S11)
+    quiet: bool = False  # the one tenant that nobody talks to from the change to its recovery (S11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +122,6 @@ class Lane:
         return tail if self.prober in (Prober.BANNER, Prober.GARP) or not self.port else f"{tail}:{self.port}"
 
 
+# Probers that listen or answer: their samples say that they do, never that a service is up.
+HEARTBEATS = (Prober.GARP, Prober.RA, Prober.LISTEN)
 _PLAIN = (Prober.ARP, Prober.NEIGHBOUR, Prober.DNS, Prober.DHCP, Prober.RA)
