@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from csworkbench.lab import wire
@@ -25,7 +25,6 @@ from csworkbench.lab.keepalived import (
     DIRECTORY,
     KEEPALIVED_FILE,
     NOTIFY_FIFO,
-    VirtualAddress,
     Vrrp,
     conntrackd_conf,
     keepalived_conf,
@@ -36,7 +35,7 @@ _ROUTES_FILE = f"{DIRECTORY}/routes"
 _KEEPALIVED = ("keepalived", "-n", "-l", "-D", "-P", "-f", KEEPALIVED_FILE)
 _PID_FILES = ("-p", f"{DIRECTORY}/keepalived.pid", "-r", f"{DIRECTORY}/vrrp.pid")
 _CONNTRACKD = ("conntrackd", "-C", CONNTRACKD_FILE)
-_KEEPALIVED_STARTED, _KEEPALIVED_RELOADED = "Startup complete", "Reload complete"
+_KEEPALIVED_STARTED = "Startup complete"
 _CONNTRACKD_STARTED = "starting in console mode"
 _START_LIMIT_S = 10.0
 
@@ -168,17 +167,6 @@ class Redundancy:
                 await running.kill()
                 await running.ended()
         await self._become(State.UNKNOWN)
-
-    async def reconfigure(self, addresses: Sequence[VirtualAddress]) -> None:
-        """Other virtual addresses, e.g. another tier: keepalived is reloaded, which a primary survives as primary.
-
-        Both routers need it within 3 advertisements: a backup drops those that list other addresses than its own.
-        """
-        if self._keepalived is None:
-            raise LabError(f"{self._host.name}: keepalived does not run")
-        self._half = replace(self._half, vrrp=replace(self._half.vrrp, addresses=addresses))
-        await self._host.write({KEEPALIVED_FILE: keepalived_conf(self._half.vrrp)})
-        await self._fabric.signalled(self._host, self._keepalived, signal.SIGHUP, _KEEPALIVED_RELOADED)
 
     async def synchronise(self) -> None:
         """Ask the other router for all its sessions. CloudStack does not: there a backup that joins learns of new ones.

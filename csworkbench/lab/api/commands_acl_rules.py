@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab.api.commands_acls import own_list, users, vpc_of
 from csworkbench.lab.api.commands_network import NETWORK, TAGS, shown
-from csworkbench.lab.api.commands_rules import ANYWHERE, discard, port
 from csworkbench.lab.api.errors import ApiError, invalid_value
 from csworkbench.lab.api.listing import Row, owned_by, reply, row
 from csworkbench.lab.api.programming import Operation, accept, program
+from csworkbench.lab.api.public_rules import ANYWHERE, discard, port
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import ACTIVE, ADD, REVOKE, AclList, AclRule
 from csworkbench.lab.rules import Stage

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab.api.commands_network import NETWORK, VPC, shown
-from csworkbench.lab.api.commands_rules import discard
 from csworkbench.lab.api.errors import INTERNAL, ApiError, invalid_value
 from csworkbench.lab.api.listing import Row, owned_by, reply, row
 from csworkbench.lab.api.programming import Operation, accept, program
+from csworkbench.lab.api.public_rules import discard
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import AclList, Network, Vpc
 from csworkbench.lab.rules import Stage

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
 from csworkbench.lab.api.commands_network import IP, NETWORK, TAGS, VPC, ZONE, owner_fields, shown
-from csworkbench.lab.api.commands_rules import public_ip, rule_network
 from csworkbench.lab.api.errors import PARAMETER, ApiError, invalid_value
 from csworkbench.lab.api.implementation import free_address
 from csworkbench.lab.api.limits import require_public_ip
 from csworkbench.lab.api.listing import Row, owned_by, reply, row, stamp
 from csworkbench.lab.api.programming import Operation, accept, conflict, narrated, program, program_or_undo
+from csworkbench.lab.api.public_rules import public_ip, rule_network
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
 from csworkbench.lab.records import (
     RELEASING,

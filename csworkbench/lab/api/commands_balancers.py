@@ -6,21 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab.api.commands_network import NETWORK, TAGS, ZONE, owner_fields, shown, vm_row
-from csworkbench.lab.api.commands_rules import (
-    discard,
-    open_port,
-    opens,
+from csworkbench.lab.api.errors import invalid_value
+from csworkbench.lab.api.listing import Row, owned_by, reply, row
+from csworkbench.lab.api.programming import Operation, accept, program_or_undo
+from csworkbench.lab.api.public_rules import (
+    create_on_port,
+    delete_on_port,
     port,
     public_ip,
     require_free_port,
-    revoke_opened,
     rule_network,
 )
-from csworkbench.lab.api.errors import invalid_value
-from csworkbench.lab.api.listing import Row, owned_by, reply, row
-from csworkbench.lab.api.programming import Operation, accept, program, program_or_undo
 from csworkbench.lab.api.registry import ACCOUNT, Arguments, Param, command, uuid_filter
-from csworkbench.lab.records import ACTIVE, ADD, REVOKE, BalancerRule, Network, Vm
+from csworkbench.lab.records import ADD, BalancerRule, Network, Vm
 from csworkbench.lab.rules import Stage
 
 if TYPE_CHECKING:
@@ -41,7 +39,6 @@ _REMOVE = Operation(
     "loadbalancer.RemoveFromLoadBalancerRuleCmd",
     "LoadBalancerRule",
 )
-_FILES = (Stage.FIREWALL, Stage.LOAD_BALANCER)
 
 
 @command(
@@ -147,21 +144,9 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
         vms=[],
         state=ADD,
     )
-    network.balancers.append(rule)
-    opened = open_port(server, network, ip, protocol, public, rule.id) if opens(network, arguments) else None
-
-    def undo() -> None:
-        discard(network.balancers, rule)
-        discard(network.firewall, opened)
-
-    async def work() -> dict[str, Any]:
-        await program_or_undo(server, network.served, *_FILES, undo=undo)
-        rule.state = ACTIVE
-        if opened is not None:
-            opened.state = ACTIVE
-        return {"loadbalancer": _rule_row(server, rule)}
-
-    return accept(server, network.served, _CREATE, rule.id, work, created=True)
+    return create_on_port(
+        server, _CREATE, rule, arguments, Stage.LOAD_BALANCER, lambda: {"loadbalancer": _rule_row(server, rule)}
+    )
 
 
 @command(
@@ -172,19 +157,7 @@ async def create_load_balancer_rule(server: Management, arguments: Arguments) ->
 )
 async def delete_load_balancer_rule(server: Management, arguments: Arguments) -> dict[str, Any]:
     """End a rule, and the firewall rule that was made for it."""
-    rule = _rule(server, arguments)
-    network = rule.network
-
-    async def work() -> dict[str, Any]:
-        rule.state = REVOKE
-        opened = revoke_opened(network, rule.id)
-        await program(server, network.served, *_FILES)
-        discard(network.balancers, rule)
-        for other in opened:
-            discard(network.firewall, other)
-        return {"success": True}
-
-    return accept(server, network.served, _DELETE, rule.id, work)
+    return delete_on_port(server, _DELETE, _rule(server, arguments), Stage.LOAD_BALANCER)
 
 
 @command(

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
+import pkgutil
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,35 +17,8 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from csworkbench.lab.api import (
-    access,
-    commands_accounts,
-    commands_acl_rules,
-    commands_acls,
-    commands_addresses,
-    commands_autoscale,
-    commands_balancers,
-    commands_create_network,
-    commands_diagnostics,
-    commands_diagnostics_data,
-    commands_infrastructure,
-    commands_internal_lb,
-    commands_ipv6,
-    commands_keys,
-    commands_limits,
-    commands_log,
-    commands_network,
-    commands_power,
-    commands_restart,
-    commands_routers,
-    commands_rules,
-    commands_sessions,
-    commands_settings,
-    commands_systemvms,
-    commands_vms,
-    commands_vpcs,
-    http_faults,
-)
+from csworkbench.lab import api
+from csworkbench.lab.api import access, commands_sessions, http_faults
 from csworkbench.lab.api.errors import INSUFFICIENT_CAPACITY as CAPACITY
 from csworkbench.lab.api.errors import (
     INTERNAL,
@@ -63,34 +38,6 @@ PATH = "/client/api"
 MAX_BODY = 1 << 20
 """Bytes of a POST body."""
 _MAX_PARAMETERS = 1000
-_REGISTERED = (
-    commands_accounts,
-    commands_acl_rules,
-    commands_acls,
-    commands_addresses,
-    commands_autoscale,
-    commands_balancers,
-    commands_create_network,
-    commands_diagnostics,
-    commands_diagnostics_data,
-    commands_infrastructure,
-    commands_limits,
-    commands_internal_lb,
-    commands_ipv6,
-    commands_keys,
-    commands_log,
-    commands_network,
-    commands_power,
-    commands_restart,
-    commands_routers,
-    commands_rules,
-    commands_sessions,
-    commands_settings,
-    commands_systemvms,
-    commands_vms,
-    commands_vpcs,
-)
-"""Imported for their registrations."""
 _HIDDEN = frozenset({INTERNAL, CAPACITY, RESOURCE_UNAVAILABLE})
 _GENERIC_TEXT = "Unable to process the request, please contact the administrator"
 """What others than root admins read instead of these errors' texts."""
@@ -98,6 +45,10 @@ _ERROR_KEY = "errorresponse"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 """Characters that no XML document may contain, not even escaped."""
 _log = logging.getLogger(__name__)
+
+for _found in pkgutil.iter_modules(api.__path__):  # each registers its commands
+    if _found.name.startswith("commands_"):
+        importlib.import_module(f"{api.__name__}.{_found.name}")
 
 
 def application(server: Management) -> web.Application:
