@@ -17,6 +17,7 @@ COMMANDS = {
     "runs": ("runs", "List the runs."),
     "show": ("runs", "Show a run's result."),
     "export": ("runs", "Write a run's CSV files."),
+    "compare": ("compare", "Compare runs, arm by arm."),
     "doctor": ("doctor", "What this machine can do, and what to install or allow."),
     "layout": ("layout", "Check workbench layouts."),
     "engine": ("engine", "The engine of one run (started by other commands)."),

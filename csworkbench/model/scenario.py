@@ -114,3 +114,4 @@ class Scenario:
     intervals: Intervals = field(default_factory=Intervals)
     budget: dict[str, float] = field(default_factory=dict)
     repeat: int = 1
+    environment: str = ""  # hypervisor and release in words, for comparisons

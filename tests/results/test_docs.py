@@ -10,7 +10,7 @@ import pytest
 from csworkbench.cli import COMMANDS, HIDDEN
 from csworkbench.lab.fleet import Group
 from csworkbench.model import scenario
-from csworkbench.results import tables
+from csworkbench.results import comparison_tables, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +21,9 @@ def words(name: str) -> set[str]:
     return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"[A-Za-z_]+", code)}
 
 
-@pytest.mark.parametrize("columns", [tables.SAMPLES, tables.OUTAGES, tables.EVENTS, tables.SUMMARY])
+@pytest.mark.parametrize(
+    "columns", [tables.SAMPLES, tables.OUTAGES, tables.EVENTS, tables.SUMMARY, comparison_tables.COMPARISON]
+)
 def test_every_column_is_documented(columns: tuple[str, ...]) -> None:
     assert set(columns) - words("docs/exports.md") == set()
 
