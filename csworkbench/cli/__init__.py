@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("run", "Run a scenario: measure, operate, settle, verify, export."),
     "watch": ("run", "Measure only, while somebody else operates."),
     "attach": ("attach", "Watch a run that is going on."),
+    "replay": ("replay", "Replay a recorded run."),
     "runs": ("runs", "List the runs."),
     "show": ("runs", "Show a run's result."),
     "export": ("runs", "Write a run's CSV files."),

@@ -6,16 +6,17 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 import click
 
 from csworkbench.model import event as ev
-from csworkbench.model.sample import Outcome
+from csworkbench.model.sample import Outcome, Sample
 from csworkbench.model.state import RunState, apply
 from csworkbench.results.tables import harmless
 
+HOLE = 500
 FAILS_FOR_DOWN = 2  # the first lost sample may be a blip; say `down` at the second
 
 
@@ -60,6 +61,25 @@ def _write(line: str) -> None:
         data = data[os.write(number, data) :]
 
 
+class InOrder:
+    """Samples in the order in which they were sent: a loss is known only after later ones were answered."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._waiting: dict[int, Sample] = {}
+
+    def take(self, samples: Sequence[Sample]) -> Iterator[Sample]:
+        """Those that are due now. After a hole of HOLE samples those in it are not waited for any more."""
+        self._waiting.update((s.seq, s) for s in samples if s.seq >= self._next)
+        while self._waiting:
+            if self._next not in self._waiting:
+                if len(self._waiting) < HOLE:
+                    return
+                self._next = min(self._waiting)
+            yield self._waiting.pop(self._next)
+            self._next += 1
+
+
 class Progress:
     """A viewer of the event stream that prints. Lanes' ups and downs are said as the verdicts fall."""
 
@@ -68,6 +88,7 @@ class Progress:
         self._say = say or self._printer or click.echo
         self._state = RunState()
         self._fails: dict[int, int] = {}
+        self._order: dict[int, InOrder] = {}
 
     def __enter__(self) -> "Progress":
         return self
@@ -91,7 +112,8 @@ class Progress:
         if lane_id not in self._state.lanes:
             return
         lane = self._state.lanes[lane_id].lane
-        for sample in self._state.lanes[lane_id].samples[-len(samples) :]:
+        order = self._order.setdefault(lane_id, InOrder())
+        for sample in order.take(self._state.lanes[lane_id].samples[-len(samples) :]):
             before = self._fails.get(lane_id, 0)
             if sample.outcome is Outcome.FAIL:
                 self._fails[lane_id] = before + 1

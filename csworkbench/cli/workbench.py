@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from csworkbench.results.export import export_run
 from .common import fail
 from .live import is_live
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from csworkbench.tui.playback import Playback
 
 
 class LiveFeed:
@@ -82,7 +86,14 @@ def feed_of(folder: RunFolder) -> LiveFeed | FileFeed:
     return LiveFeed(folder) if is_live(folder) else FileFeed(folder)
 
 
-def open_workbench(folder: RunFolder, *, read_only: bool = False, slow: bool = False) -> int:
+def open_workbench(
+    folder: RunFolder,
+    *,
+    read_only: bool = False,
+    slow: bool = False,
+    feed: LiveFeed | FileFeed | None = None,
+    playback: "Playback | None" = None,
+) -> int:
     """Run the TUI on a run and return the exit code; says how to come back when the run goes on."""
     from csworkbench.tui.app import WorkbenchApp
 
@@ -91,7 +102,7 @@ def open_workbench(folder: RunFolder, *, read_only: bool = False, slow: bool = F
         await asyncio.to_thread(export_run, folder.file, target)
         return str(target)
 
-    app = WorkbenchApp(feed_of(folder), read_only=read_only, export=export, slow=slow)
+    app = WorkbenchApp(feed or feed_of(folder), read_only=read_only, export=export, slow=slow, playback=playback)
     app.run()
     code = app.return_code or 0
     if app.view.state.closed is not None:  # the app has said how to come back to one that goes on
@@ -102,12 +113,12 @@ def open_workbench(folder: RunFolder, *, read_only: bool = False, slow: bool = F
     return code
 
 
-def follow_plain(folder: RunFolder) -> int:
+def follow_plain(folder: RunFolder, feed: LiveFeed | FileFeed | None = None) -> int:
     """Print one line per change of state until the run ends, on stdout."""
     progress = Progress(lambda line: print(line, flush=True))
 
     async def follow() -> int:
-        async for batch in feed_of(folder).events():
+        async for batch in (feed or feed_of(folder)).events():
             for event in batch:
                 progress(event)
                 if isinstance(event.body, RunClosed):

@@ -15,6 +15,7 @@ class Group(StrEnum):
 
     RUN = "Run"
     TIME = "Timeline"
+    REPLAY = "Replay"
     ROWS = "Lanes and outages"
     APP = "Workbench"
 
@@ -37,6 +38,10 @@ def _to_export(view: RunView) -> str:
 
 def _with_outages(view: RunView) -> str:
     return "" if view.outages else "no outage so far"
+
+
+def _in_replay(view: RunView) -> str:
+    return "" if view.playback is not None else "this is not a replay"
 
 
 def _with_lanes(view: RunView) -> str:
@@ -79,7 +84,8 @@ _SHOWN = {
     "question_mark": "?", "space": "Space", "enter": "Enter", "left": "Left", "right": "Right", "up": "Up",
     "down": "Down", "shift+left": "Shift+Left", "shift+right": "Shift+Right", "ctrl+p": "^p", "ctrl+q": "^q",
     "ctrl+c": "^c", "f1": "F1", "home": "Home", "end": "End", "tab": "Tab", "pageup": "PgUp", "pagedown": "PgDn",
-    "escape": "Esc",
+    "escape": "Esc", "less_than_sign": "<", "greater_than_sign": ">", "comma": ",", "full_stop": ".",
+    "ctrl+left": "Ctrl+Left", "ctrl+right": "Ctrl+Right",
 }  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -107,6 +113,18 @@ ACTIONS: tuple[Action, ...] = (
            Group.TIME, "go_to_change", _with_lanes),
     Action("time.utc", "u", "Switch relative time and UTC", "The axis counts from the change or shows UTC",
            Group.TIME, "toggle_utc"),
+    Action("replay.pause", "z", "Pause or go on", "The replay stands, or goes on from where it stands",
+           Group.REPLAY, "replay_pause", _in_replay, "Pause"),
+    Action("replay.slower", "less_than_sign,comma", "Slower", "Down to a quarter of the recording's pace",
+           Group.REPLAY, "replay_speed(-1)", _in_replay),
+    Action("replay.faster", "greater_than_sign,full_stop", "Faster", "Up to a hundred times the recording's pace",
+           Group.REPLAY, "replay_speed(1)", _in_replay, "Faster"),
+    Action("replay.back", "ctrl+left", "10 s back", "Shows the ten seconds before once more",
+           Group.REPLAY, "replay_skip(-10)", _in_replay),
+    Action("replay.on", "ctrl+right", "10 s on", "Leaves out ten seconds",
+           Group.REPLAY, "replay_skip(10)", _in_replay),
+    Action("replay.cursor", "g", "Go on from the cursor", "The replay continues at the timeline's cursor",
+           Group.REPLAY, "replay_cursor", _in_replay),
     Action("rows.up", "up,k", "Lane above", "Moves the cursor to the row above",
            Group.ROWS, "select(-1)", _with_lanes),
     Action("rows.down", "down,j", "Lane below", "Moves the cursor to the row below",

@@ -17,8 +17,9 @@ from . import terminal
 from .feed import Feed, FeedLost
 from .glyphs import choose
 from .layout import load
-from .messages import ExportAsked, StartConfirmed
+from .messages import ExportAsked, ReplayMoved, StartConfirmed
 from .palette import ActionsProvider
+from .playback import Playback
 from .screens.confirm import Leave, LeaveScreen
 from .screens.help import HelpScreen
 from .screens.session import SessionScreen
@@ -55,12 +56,13 @@ class WorkbenchApp(App[None]):
         slow: bool = False,
         ascii_only: bool | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        playback: Playback | None = None,
     ) -> None:
         plan = load(layout, PANELS)
         super().__init__(css_path=plan.tcss)
         self.CSS = plan.css  # type: ignore[misc]  # sizes of this layout; the class has none
         self.feed = feed
-        self.view = RunView(live=feed.live, where=feed.where, read_only=read_only, clock=clock)
+        self.view = RunView(live=feed.live, where=feed.where, read_only=read_only, clock=clock, playback=playback)
         self.glyphs = choose(ascii_only)
         self._export = export
         self._plan = plan
@@ -89,7 +91,7 @@ class WorkbenchApp(App[None]):
             except (NotImplementedError, RuntimeError, ValueError):
                 continue  # not the main thread: somebody else has them
             self._signals.append(number)
-        self.run_worker(self._follow(), name="feed", group="feed")
+        self.run_worker(self._follow(), name="feed", group="feed", exclusive=True)
         self.set_interval(self._period_s, self.tick)
         if not self.is_headless:
             terminal.watch(self._terminal_gone)
@@ -140,6 +142,14 @@ class WorkbenchApp(App[None]):
         if not await self._send("start"):
             self.view.starting = False
         self.tick()
+
+    def on_replay_moved(self, message: ReplayMoved) -> None:
+        """Go on there; to go back means to hear all from the beginning again."""
+        message.stop()
+        playback = self.view.playback
+        if playback is not None and playback.jump(message.to_ns):
+            self.view.restart()
+            self.run_worker(self._follow(), name="feed", group="feed", exclusive=True)
 
     async def on_export_asked(self, message: ExportAsked) -> None:
         """Write the files and say where they are."""

@@ -26,5 +26,13 @@ class StartConfirmed(Message):
     """The operation was confirmed."""
 
 
+class ReplayMoved(Message):
+    """A replay is to go on from another place: ns on the recording host's clock."""
+
+    def __init__(self, to_ns: int) -> None:
+        super().__init__()
+        self.to_ns = to_ns
+
+
 class ExportAsked(Message):
     """The measurements are to be exported."""

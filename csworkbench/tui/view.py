@@ -12,6 +12,7 @@ from csworkbench.model.event import ChannelState, Event, InventorySeen, Phase
 from csworkbench.model.lane import Lane, Prober
 from csworkbench.model.state import RunState, apply
 
+from .playback import Playback
 from .text import clean
 
 
@@ -21,12 +22,20 @@ class RunView:
     `clock` is the recording host's CLOCK_MONOTONIC in ns; it only moves the time marker, no figure depends on it.
     """
 
-    def __init__(self, *, live: bool, where: str, read_only: bool, clock: Callable[[], int]) -> None:
-        self.state = RunState()
-        self.analysis = Analysis(self.state)
+    def __init__(
+        self, *, live: bool, where: str, read_only: bool, clock: Callable[[], int], playback: Playback | None = None
+    ) -> None:
         self.live = live
         self.where = where
         self.read_only = read_only
+        self.playback = playback
+        self._clock = clock
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all events: they will be told again from the first."""
+        self.state = RunState()
+        self.analysis = Analysis(self.state)
         self.lost = ""  # why the feed broke off; empty while it is whole
         self.ended = False  # the feed has told everything
         self.starting = False  # `start` has been sent, CHANGE has not been seen yet
@@ -36,7 +45,6 @@ class RunView:
         self.reports: dict[int, LaneReport] = {}
         self.services: list[ServiceReport] = []
         self.outages: list[Outage] = []  # most important first
-        self._clock = clock
         self._phases: dict[str, float] = {}
         self._folded = 0
         self._computed = -1
@@ -82,9 +90,18 @@ class RunView:
         return self.live and not self.over and not self.closed
 
     @property
+    def moving(self) -> bool:
+        """True while the present moves: a live run, or a replay that has not come to its end."""
+        return self.running or (self.playback is not None and not self.over)
+
+    @property
     def now_ns(self) -> int:
-        """The recording host's time while the run is live, else the run's last stamp."""
-        return max(self.state.last_ns, self._clock()) if self.running else self.state.last_ns
+        """The recording host's time while the run is live, the replay's while that goes on, else the last stamp."""
+        if self.running:
+            return max(self.state.last_ns, self._clock())
+        if self.playback is not None and not self.over:
+            return max(self.state.last_ns, self.playback.position_ns)
+        return self.state.last_ns
 
     @property
     def change_ns(self) -> int | None:

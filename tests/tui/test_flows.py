@@ -168,7 +168,7 @@ async def test_staying_changes_nothing() -> None:
 
 async def test_a_finished_run_is_left_at_once() -> None:
     async with at_end() as b:
-        assert "replay" in b.text("header")
+        assert "recorded" in b.text("header")
         await b.press("q")
         await b.until(lambda: not b.app.is_running)
         assert b.app.return_code == 0

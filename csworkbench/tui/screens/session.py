@@ -14,7 +14,7 @@ from csworkbench.model.event import Phase
 from csworkbench.tui import actions
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.layout import Box, Layout
-from csworkbench.tui.messages import CursorMoved, ExportAsked, OutageChosen, StartConfirmed
+from csworkbench.tui.messages import CursorMoved, ExportAsked, OutageChosen, ReplayMoved, StartConfirmed
 from csworkbench.tui.timeline.widget import Timeline
 from csworkbench.tui.view import RunView
 from csworkbench.tui.widgets import PANELS, Panel
@@ -90,6 +90,8 @@ class SessionScreen(Screen[None]):
             return not (not view.live or view.read_only or past or view.over or view.closed)
         if action == "next_panel":
             return self.has_class("-narrow")  # elsewhere all of them are shown
+        if action.startswith("replay_"):
+            return self.view.playback is not None
         return super().check_action(action, parameters)
 
     def on_resize(self) -> None:
@@ -136,6 +138,29 @@ class SessionScreen(Screen[None]):
         """Ask the app to export."""
         if not self.refuse("run.export"):
             self.post_message(ExportAsked())
+
+    def action_replay_pause(self) -> None:
+        """Pause the replay, or go on."""
+        if self.view.playback is not None:
+            self.view.playback.toggle()
+            self.show()
+
+    def action_replay_speed(self, steps: int) -> None:
+        """Faster or slower."""
+        if self.view.playback is not None:
+            self.view.playback.change_speed(steps)
+            self.show()
+
+    def action_replay_skip(self, seconds: int) -> None:
+        """Go on some seconds before or after the present."""
+        if not self.refuse("replay.on"):
+            self.post_message(ReplayMoved(max(self.view.now_ns + seconds * 1_000_000_000, self.view.state.started_ns)))
+
+    def action_replay_cursor(self) -> None:
+        """Go on at the cursor."""
+        if not self.refuse("replay.cursor") and self.timeline.cursor_ns is not None:
+            self.post_message(ReplayMoved(self.timeline.cursor_ns))
+            self.timeline.follow()
 
     def action_follow(self) -> None:
         """Follow the present."""

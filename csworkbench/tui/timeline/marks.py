@@ -34,7 +34,7 @@ def axis(window: Window, view: RunView, glyphs: Glyphs, *, in_utc: bool) -> Part
             label = "change"
         canvas.put(window.column(at_ns), f"{glyphs.bar}{label}", "axis")
         at_ns += every
-    if view.running and window.shows(view.now_ns):
+    if view.moving and window.shows(view.now_ns):
         canvas.put(window.column(view.now_ns), glyphs.now, "now")
     return canvas.parts()
 

@@ -56,8 +56,9 @@ class Painter:
         """One Cell per column of a lane; painted anew only when the lane has news or the window has moved."""
         state = self.view.state.lanes[lane_id]
         track = self._tracks.get(lane_id)
-        if track is None:
+        if track is None or track.state is not state:  # a replay that went back tells the lane anew
             track = self._tracks[lane_id] = LaneTrack(state)
+            self._cells.pop(lane_id, None)
         track.take()
         report = self.view.reports.get(lane_id)
         outages = tuple(report.outages) if report else ()

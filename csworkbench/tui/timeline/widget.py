@@ -73,7 +73,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         """Zoom and mode, for the panel's border."""
         if self.window is None:
             return ""
-        mode = "following" if self.following and self.view.running else "paused" if self.view.running else ""
+        mode = "following" if self.following and self.view.moving else "paused" if self.view.moving else ""
         return f"{zoom_text(self.window.step_ns)}{f' · {mode}' if mode else ''}"
 
     def text_rows(self) -> list[str]:
@@ -112,7 +112,8 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         if not self.following:
             self.window = window
             return
-        if view.running:
+        if view.moving:
+            self._fitted = False
             self.window = window.following(now)
         elif view.over and (view.closed or not view.live) and not self._fitted:
             self._fitted = True

@@ -51,7 +51,7 @@ class HeaderPanel(LinesPanel):
 
     def _right(self) -> list[Part]:
         view = self.view
-        parts: list[Part] = [(f"{view.state.phase.value} ", "$accent" if view.running else "$muted")]
+        parts: list[Part] = [(f"{view.state.phase.value} ", "$accent" if view.moving else "$muted")]
         change = view.change_ns
         if change is not None:
             end = view.state.phase_ns(Phase.COLLECT) or view.state.phase_ns(Phase.DONE) or view.now_ns
@@ -66,8 +66,11 @@ class HeaderPanel(LinesPanel):
         view = self.view
         if view.lost and not view.closed:
             return (" × feed lost ", "b $error")
+        if view.playback is not None:
+            pace = "over" if view.over else "paused" if view.playback.paused else f"{view.playback.speed:g}x"
+            return (f" replay {pace} ", "b $primary")
         if not view.live:
-            return (" replay ", "b $primary")
+            return (" recorded ", "b $primary")
         if view.closed or view.over:
             return (" ended ", "$muted")
         return (" ● attached, read-only ", "$warning") if view.read_only else (" ● rec ", "b $error")

@@ -37,7 +37,7 @@ class OutagesPanel(OptionList):
         cells = max(self.scrollable_content_region.width - 2, 16)
         lines = [self._line(outage, cells) for outage in outages]
         self._frames += 1
-        if lines == self._prompts or (self._prompts and self.view.running and self._frames % DRAWN_EVERY):
+        if lines == self._prompts or (self._prompts and self.view.moving and self._frames % DRAWN_EVERY):
             return
         index = self.highlighted
         chosen = self._key(self._outages[index]) if index is not None and index < len(self._outages) else None

@@ -34,7 +34,7 @@ class ProgressPanel(LinesPanel):
         for index, (at_ns, notice) in enumerate(notices):
             newest = index == len(notices) - 1
             style = "b" if newest and LEVELS[notice.level] == "$muted" else LEVELS[notice.level]
-            mark = "▸ " if newest and self.view.running else "✓ " if LEVELS[notice.level] == "$muted" else "× "
+            mark = "▸ " if newest and self.view.moving else "✓ " if LEVELS[notice.level] == "$muted" else "× "
             yield ((f"{span(at_ns - state.started_ns):>7}  ", "$faint"), (mark + clean(notice.text), style))
 
 
