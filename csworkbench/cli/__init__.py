@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("runs", "Show a run's result."),
     "export": ("runs", "Write a run's CSV files."),
     "compare": ("compare", "Compare runs, arm by arm."),
+    "report": ("report", "Write runs and their comparison as one HTML file, or as JUnit, Markdown or JSON Lines."),
     "doctor": ("doctor", "What this machine can do, and what to install or allow."),
     "layout": ("layout", "Check workbench layouts."),
     "engine": ("engine", "The engine of one run (started by other commands)."),

@@ -24,12 +24,12 @@ HEADS = ("arm", "n", "average (lowest)", "median", "highest", "sd", "95 % of mea
 
 def text(comparison: Comparison) -> str:
     """For a terminal of 80 columns; arms go by letters."""
-    letters = _letters(comparison)
-    lines = [f"{letters[arm]}  {printable(comparison.labels[arm])}" for arm in comparison.arms]
+    names = letters(comparison)
+    lines = [f"{names[arm]}  {printable(comparison.labels[arm])}" for arm in comparison.arms]
     for service, figures in comparison.services.items():
-        rows = [(letters[f.arm], *_cells(f)) for f in figures]
+        rows = [(names[f.arm], *cells(f)) for f in figures]
         lines += ["", f"{service} (s)", *_aligned([HEADS, *rows])]
-    return "\n".join([*lines, *_notes(comparison, letters)])
+    return "\n".join([*lines, *notes(comparison, names)])
 
 
 def markdown(comparison: Comparison) -> str:
@@ -38,9 +38,9 @@ def markdown(comparison: Comparison) -> str:
     for service, figures in comparison.services.items():
         lines += [f"## {service}", "", f"| {' | '.join(('environment and operation', *HEADS[1:]))} |"]
         lines.append("|---" * len(HEADS) + "|")
-        lines += [f"| {' | '.join((_cell(comparison.labels[f.arm]), *_cells(f)))} |" for f in figures]
+        lines += [f"| {' | '.join((_cell(comparison.labels[f.arm]), *cells(f)))} |" for f in figures]
         lines.append("")
-    return "\n".join([*lines, *(f"- {_cell(note)}" for note in _notes(comparison, comparison.labels) if note)]) + "\n"
+    return "\n".join([*lines, *(f"- {_cell(note)}" for note in notes(comparison, comparison.labels) if note)]) + "\n"
 
 
 def rows_of(comparison: Comparison) -> list[list[Any]]:
@@ -78,12 +78,14 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _letters(comparison: Comparison) -> dict[Arm, str]:
+def letters(comparison: Comparison) -> dict[Arm, str]:
+    """A short name for each arm: A, B … Z, AA …"""
     names = [*ascii_uppercase, *(a + b for a in ascii_uppercase for b in ascii_uppercase)]
     return dict(zip(comparison.arms, names, strict=False))
 
 
-def _cells(figures: ArmFigures) -> tuple[str, ...]:
+def cells(figures: ArmFigures) -> tuple[str, ...]:
+    """One arm's figures as in HEADS, without the arm."""
     s = figures.spread
     interval = "–" if s.interval is None else f"[{s.interval[0]:.2f}, {s.interval[1]:.2f}]"
     sd = "–" if s.sd is None else f"{s.sd:.2f}"
@@ -124,7 +126,8 @@ def _number(value: float | None) -> float | str:
     return "" if value is None else round(value, 4)
 
 
-def _notes(comparison: Comparison, names: dict[Arm, str]) -> list[str]:
+def notes(comparison: Comparison, names: dict[Arm, str]) -> list[str]:
+    """What must be said beside the figures; arms go by these names."""
     bounds = [f.bound_s for figures in comparison.services.values() for f in figures]
     notes = ["", f"A run's own figure is good to ± {max(bounds, default=0.0):.2f} s (half its widest bounds)."]
     notes += [f"{printable(names[arm])}: {printable(warning)}" for arm, warning in comparison.warnings]

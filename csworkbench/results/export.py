@@ -4,7 +4,8 @@
 import json
 from pathlib import Path
 
-from .run_result import RunResult, load_result
+from .budget import budget_of
+from .run_result import load_result
 from .summary import summarise
 from .tables import write_tables
 
@@ -13,16 +14,7 @@ def export_run(run_file: Path, folder: Path) -> list[Path]:
     """Write samples.csv, outages.csv, events.csv, summary.csv and summary.json. Raises RunFileError or OSError."""
     result = load_result(run_file)
     folder.mkdir(parents=True, exist_ok=True)
-    written = write_tables(result, run_file, folder, _budget(result))
+    written = write_tables(result, run_file, folder, budget_of(result.state))
     part = folder / "summary.json.part"
     part.write_text(json.dumps(summarise(result), indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
     return [*written, part.replace(folder / "summary.json")]
-
-
-def _budget(result: RunResult) -> dict[str, float]:
-    """The scenario's budget in s per service; nothing when its text is not what this version writes."""
-    try:
-        budget = json.loads(result.state.opened.scenario)["budget"] if result.state.opened else {}
-        return {str(name): float(limit_s) for name, limit_s in budget.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
