@@ -7,11 +7,12 @@ import re
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from csworkbench.config import ConfigError
+from csworkbench.config.experiment_file import Experiment, load_plan, with_repeat
 from csworkbench.config.scenario_file import load_scenario
 from csworkbench.model.scenario import Operation, Scenario
 from csworkbench.recording.library import RunFolder, new_run, runs_dir
@@ -48,6 +49,36 @@ def _load(path: Path) -> Scenario:
         return load_scenario(path)
     except ConfigError as error:
         fail(str(error), 2)
+
+
+def _load_plan(path: Path) -> Scenario | Experiment:
+    try:
+        return load_plan(path)
+    except ConfigError as error:
+        fail(str(error), 2)
+
+
+def _run_experiment(plan: Experiment, out: Path | None, hosting: Hosting, as_json: bool) -> NoReturn:
+    from csworkbench.results import comparison_tables
+
+    from .experiment import compared, run_experiment, write
+
+    def once(scenario: Scenario) -> tuple[int, RunFolder]:
+        # A test cloud that is up has options of its own; an arm that names some gets a cloud made for it.
+        return run_once(scenario, replace(hosting, fresh_lab=scenario.lab is not None))
+
+    codes, folders = run_experiment(plan, once, _stopped)
+    if 2 in codes:
+        raise SystemExit(2)
+    comparison = compared(folders)
+    click.echo(
+        json.dumps(comparison_tables.as_json(comparison), indent=2) if as_json else comparison_tables.text(comparison)
+    )
+    if out is not None:
+        for folder in folders:
+            _export(folder, out / folder.name)
+        write(plan, folders, comparison, out)
+    raise SystemExit(next(code for code in EXIT_ORDER if code in codes))
 
 
 def run_once(scenario: Scenario, hosting: Hosting) -> tuple[int, RunFolder]:
@@ -105,10 +136,14 @@ def _print(results: list[RunResult], as_json: bool) -> None:
 def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, as_json: bool) -> None:
     """Run SCENARIO: preflight, measure, operate, settle, verify, export.
 
+    A file with `arms` is an experiment: its arms are run in turn and compared (docs/experiment.md).
     Progress goes to stderr. Exit codes: 0 done, 1 failed, 2 usage or missing confirmation, 3 over budget, 4 not
     measurable, 5 changed nothing.
     """
-    loaded = _load(scenario)
+    plan = _load_plan(scenario)
+    if isinstance(plan, Experiment):
+        _run_experiment(with_repeat(plan, repeat), out, Hosting(Consent(yes=yes)), as_json)
+    loaded = plan
     codes, folders = [], []
     for _ in range(repeat or loaded.repeat):
         code, folder = run_once(loaded, Hosting(Consent(yes=yes)))

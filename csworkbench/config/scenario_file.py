@@ -56,7 +56,7 @@ def check_scenario(document: yaml12.Document) -> Scenario:
         value.pop("operation", None)
     for section in _DURATION_SECTIONS:
         if isinstance(value.get(section), dict):
-            value[section] = {k: _seconds(document, (section, k), v) for k, v in value[section].items()}
+            value[section] = {k: seconds(document, (section, k), v) for k, v in value[section].items()}
     try:
         scenario = _ADAPTER.validate_python(value)
     except ValidationError as error:
@@ -65,7 +65,8 @@ def check_scenario(document: yaml12.Document) -> Scenario:
     return scenario
 
 
-def _seconds(document: yaml12.Document, key: yaml12.Key, value: Any) -> Any:
+def seconds(document: yaml12.Document, key: yaml12.Key, value: Any) -> Any:
+    """A duration such as 30s in seconds; anything but text as it is. Raises ConfigError."""
     if isinstance(value, str):
         match = _DURATION.match(value)
         if match is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from csworkbench.cli import COMMANDS, HIDDEN
+from csworkbench.config.experiment_file import KEYS
 from csworkbench.lab.fleet import Group
 from csworkbench.model import scenario
 from csworkbench.results import comparison_tables, tables
@@ -35,6 +36,10 @@ def test_every_column_is_documented(columns: tuple[str, ...]) -> None:
 def test_every_scenario_key_is_documented(cls: type) -> None:
     names = {field.name for field in fields(cls)}
     assert names - words("docs/scenario.md") == set()
+
+
+def test_every_key_of_an_experiment_is_documented() -> None:
+    assert set(KEYS) - words("docs/experiment.md") == set()
 
 
 def test_every_key_of_a_fleet_is_documented() -> None:
