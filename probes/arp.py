@@ -10,7 +10,6 @@ from collections import deque
 from time import monotonic_ns
 
 from . import routes
-from .clock import STAMP_SPACE
 from .codes import FLAG_VALUE, KIND_SAMPLE, KIND_SECOND_OWNER, NONE, OK
 from .errors import StartError
 from .filters import ARP_REPLY
@@ -52,7 +51,6 @@ class ArpProber:
     def __init__(self, lanes):
         self._links = {}
         self._targets = {}
-        self.drained = True
         for lane in lanes:
             self._open(lane)
 
@@ -101,24 +99,16 @@ class ArpProber:
     def fileno(self):
         return -1
 
+    @property
+    def drained(self):
+        return all(link.inbox.drained for link in self._links.values())
+
     def read(self, limit):
         answers = []
-        self.drained = True
         for link in self._links.values():
-            link.stamps.begin()
-            for _ in range(limit):
-                try:
-                    frame, ancillary, _flags, _sender = link.sock.recvmsg(2048, STAMP_SPACE)
-                except BlockingIOError:
-                    link.stamps.drained()
-                    break
-                except OSError:
-                    continue  # the interface went down: that shows at the next send
+            for frame, _sender, received_ns, kernel, _control in link.inbox.read(limit):
                 if len(frame) >= REPLY_AT + REPLY.size:
-                    received_ns, kernel = link.stamps.mono(ancillary)
                     self._match(link, frame, received_ns, kernel | FLAG_VALUE, answers)
-            else:
-                self.drained = False
         return answers
 
     @staticmethod

@@ -54,8 +54,16 @@ class Stamps:
         for _level, kind, data in ancillary:
             if kind == SO_TIMESTAMPNS and len(data) >= TIMESPEC_BYTES:
                 seconds, nanoseconds = _timespec(data)
-                real = seconds * 1_000_000_000 + nanoseconds
-                for offset in (self._offset, self._last_offset):
-                    if self._floor_ns <= real - offset <= self._now_ns + SLACK_NS:
-                        return real - offset, 1
+                return self.place(seconds * 1_000_000_000 + nanoseconds)
+        return monotonic_ns(), 0
+
+    def place(self, real_ns):
+        """(received_ns, 1) of a realtime stamp, or (now, 0)."""
+        latest_ns = self._now_ns + SLACK_NS
+        received_ns = real_ns - self._offset
+        if self._floor_ns <= received_ns <= latest_ns:
+            return received_ns, 1
+        received_ns = real_ns - self._last_offset
+        if self._floor_ns <= received_ns <= latest_ns:
+            return received_ns, 1
         return monotonic_ns(), 0

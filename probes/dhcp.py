@@ -14,10 +14,11 @@ import struct
 from collections import deque
 
 from . import routes
-from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
+from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, WRONG
 from .errors import StartError
 from .filters import RENEWAL_ANSWER, attach, receive_room
+from .inbox import Inbox
 from .packets import address_number, datagram
 from .table import Answer
 
@@ -55,8 +56,11 @@ class DhcpProber:
         attach(self._in, RENEWAL_ANSWER)
         self._in.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         receive_room(self._in)
-        self._stamps = Stamps()
-        self.drained = True
+        self._inbox = Inbox(self._in)
+
+    @property
+    def drained(self):
+        return self._inbox.drained
 
     def send(self, lane, seq, sent_ns):
         target = self._targets[lane]
@@ -81,20 +85,10 @@ class DhcpProber:
 
     def read(self, limit):
         answers = []
-        self._stamps.begin()
-        for _ in range(limit):
-            try:
-                data, ancillary, _flags, sender = self._in.recvmsg(4096, STAMP_SPACE)
-            except BlockingIOError:
-                self.drained = True
-                self._stamps.drained()
-                return answers
-            except OSError:
-                continue
+        for data, sender, received_ns, kernel, _control in self._inbox.read(limit):
             said = judge(data, self._asked)
             if said is not None:
                 asked, outcome, reason, kind = said
-                received_ns, kernel = self._stamps.mono(ancillary)
                 del self._asked[asked.xid]
                 value = address_number(sender[0])
                 answers.append(
@@ -103,7 +97,6 @@ class DhcpProber:
                         kernel | FLAG_VALUE,
                     )
                 )  # fmt: skip
-        self.drained = False
         return answers
 
     def expired(self, lane, seq):

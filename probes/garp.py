@@ -11,7 +11,6 @@ import errno
 import struct
 
 from . import routes
-from .clock import STAMP_SPACE
 from .codes import FLAG_VALUE, KIND_ANNOUNCEMENT, KIND_SAMPLE, NONE, OK
 from .errors import StartError
 from .filters import GRATUITOUS_ARP
@@ -32,7 +31,6 @@ class GarpProber:
         self._links = {}
         self._ears = {}
         self._beats = []
-        self.drained = True
         for lane in lanes:
             interface = lane.interface or routes.interface_to(lane.target)
             if interface is None:
@@ -60,23 +58,17 @@ class GarpProber:
     def fileno(self):
         return -1
 
+    @property
+    def drained(self):
+        return all(link.inbox.drained for link in self._links.values())
+
     def read(self, limit):
         answers, self._beats = self._beats, []
-        self.drained = True
         for link in self._links.values():
-            link.stamps.begin()
-            for _ in range(limit):
-                try:
-                    frame, ancillary, _flags, _sender = link.sock.recvmsg(2048, STAMP_SPACE)
-                except BlockingIOError:
-                    link.stamps.drained()
-                    break
-                except OSError:
-                    continue  # the interface went down: that shows at the next heartbeat
+            for frame, _sender, received_ns, kernel, _control in link.inbox.read(limit):
                 said = announcement(frame)
                 if said is not None:
                     operation, address, mac = said
-                    received_ns, kernel = link.stamps.mono(ancillary)
                     answers += [
                         Answer(
                             KIND_ANNOUNCEMENT, ear.lane, ear.last, received_ns, OK, NONE, operation, mac,
@@ -84,8 +76,6 @@ class GarpProber:
                         )
                         for ear in link.targets.get(address, ())
                     ]  # fmt: skip
-            else:
-                self.drained = False
         return answers
 
     def expired(self, lane, seq):

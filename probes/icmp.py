@@ -7,10 +7,12 @@ import os
 import socket
 import struct
 
-from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
+from .batch import open_batch
+from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
 from .errors import StartError
 from .filters import attach, echo_filter, receive_room
+from .inbox import Inbox
 from .packets import address_number, echo_request
 from .table import Answer
 
@@ -20,6 +22,9 @@ SAME_IDS = range(0xFF00, 0x10000)
 MARK = struct.Struct("!8sHHI")  # token, lane, 0, seq: at the start of the payload
 MARK_AT = 8
 SEQ_AT = MARK_AT + 12
+# Of an echo reply behind an IP header without options: source, type, token, lane, seq.
+_reply = struct.Struct("!12xI4xB7x8sH2xI").unpack_from
+PLAIN_HEADER, REPLY_BYTES = 0x45, 20 + MARK_AT + MARK.size
 _patch_head = struct.Struct("!HHH").pack_into  # checksum, id, seq
 _patch_seq = struct.Struct("!I").pack_into
 
@@ -44,8 +49,8 @@ class IcmpProber:
         receive_room(sock)
         self._sock = sock
         self._sendto = sock.sendto
-        self._recvmsg = sock.recvmsg
-        self._stamps = Stamps()
+        self._batch = open_batch(sock)
+        self._inbox = None if self._batch else Inbox(sock)
         self.drained = True
         self._flows = {lane.lane: self._flow(lane, place) for place, lane in enumerate(lanes)}
 
@@ -66,10 +71,9 @@ class IcmpProber:
             ident, echo_seq = (flow.base_id + seq) % NEW_IDS, 1
         else:
             ident, echo_seq = flow.base_id, seq & 0xFFFF
-        total = flow.base_sum + ident + echo_seq + (seq >> 16) + (seq & 0xFFFF)
-        total = (total & 0xFFFF) + (total >> 16)
-        total = (total & 0xFFFF) + (total >> 16)
-        _patch_head(flow.buffer, 2, 0xFFFF ^ total, ident, echo_seq)
+        # One's complement: the sum's negative, modulo 0xFFFF.
+        checksum = -(flow.base_sum + ident + echo_seq + (seq >> 16) + (seq & 0xFFFF)) % 0xFFFF
+        _patch_head(flow.buffer, 2, checksum, ident, echo_seq)
         _patch_seq(flow.buffer, SEQ_AT, seq)
         try:
             self._sendto(flow.buffer, flow.address)
@@ -82,35 +86,42 @@ class IcmpProber:
 
     def read(self, limit):
         answers = []
-        stamps = self._stamps
-        stamps.begin()
-        for _ in range(limit):
-            try:
-                data, ancillary, _flags, sender = self._recvmsg(2048, STAMP_SPACE)
-            except BlockingIOError:
-                self.drained = True
-                stamps.drained()
-                return answers
-            except OSError:
-                continue  # an error that was pending on the socket, of no sample
-            received_ns, kernel = stamps.mono(ancillary)
-            answer = self._answer(data, sender[0], received_ns, kernel | FLAG_VALUE)
-            if answer:
-                answers.append(answer)
-        self.drained = False
+        token, flows, answer = self._token, self._flows, self._answer
+        for data, received_ns, kernel in self._packets(limit):
+            if len(data) >= REPLY_BYTES and data[0] == PLAIN_HEADER and data[20] == 0:
+                sender, _type, marked, lane, seq = _reply(data)
+                if marked == token and lane in flows:
+                    flags = kernel | FLAG_VALUE
+                    answers.append((KIND_SAMPLE, lane, seq, received_ns, OK, NONE, 0, sender, flags))
+                continue
+            found = answer(data, received_ns, kernel | FLAG_VALUE)
+            if found:
+                answers.append(found)
         return answers
 
-    def _answer(self, data, sender, received_ns, flags):
-        at = (data[0] & 15) * 4
-        if len(data) < at + 8:
+    def _packets(self, limit):
+        """[(packet from its IP header on, received_ns, FLAG_KERNEL_STAMP or 0)]"""
+        source = self._batch
+        if source:
+            packets = source.read()
+        else:
+            source = self._inbox
+            packets = [(data, received_ns, kernel) for data, _who, received_ns, kernel, _said in source.read(limit)]
+        self.drained = source.drained
+        return packets
+
+    def _answer(self, data, received_ns, flags):
+        at = (data[0] & 15) * 4 if data else 0
+        if at < 20 or len(data) < at + 8:
             return None
+        sender = int.from_bytes(data[12:16], "big")
         if data[at] == 0:
             if len(data) < at + MARK_AT + MARK.size:
                 return None
             token, lane, _zero, seq = MARK.unpack_from(data, at + MARK_AT)
             if token != self._token or lane not in self._flows:
                 return None
-            return (KIND_SAMPLE, lane, seq, received_ns, OK, NONE, 0, address_number(sender), flags)
+            return Answer(KIND_SAMPLE, lane, seq, received_ns, OK, NONE, 0, sender, flags)
         code = data[at + 1]
         found = self._quoted(data[at + 8 :])
         if found is None or (
@@ -127,7 +138,7 @@ class IcmpProber:
             FAIL,
             reason,
             data[at] * 256 + code,
-            address_number(sender),
+            sender,
             flags,
         )
 

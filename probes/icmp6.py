@@ -6,11 +6,12 @@ from __future__ import annotations
 import socket
 import struct
 
-from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
+from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
 from .errors import StartError
 from .filters import attach, echo6_filter, receive_room
 from .icmp import MARK, MARK_AT, NEW_IDS, SAME_IDS, SEQ_AT, random_16
+from .inbox import Inbox
 from .packets import echo6_request
 from .table import Answer
 
@@ -36,9 +37,12 @@ class Icmp6Prober:
         first = random_16()
         self._sock = raw6((UNREACHABLE_TYPE, TIME_EXCEEDED, REPLY))
         attach(self._sock, echo6_filter(int.from_bytes(env.token[:4], "big")))
-        self._stamps = Stamps()
-        self.drained = True
+        self._inbox = Inbox(self._sock)
         self._flows = {lane.lane: self._flow(lane, place + first) for place, lane in enumerate(lanes)}
+
+    @property
+    def drained(self):
+        return self._inbox.drained
 
     def _flow(self, lane, place):
         flow = _Flow()
@@ -66,19 +70,9 @@ class Icmp6Prober:
 
     def read(self, limit):
         answers = []
-        self._stamps.begin()
-        for _ in range(limit):
-            try:
-                data, ancillary, _flags, sender = self._sock.recvmsg(2048, STAMP_SPACE)
-            except BlockingIOError:
-                self.drained = True
-                self._stamps.drained()
-                return answers
-            except OSError:
-                continue
+        for data, sender, received_ns, kernel, _control in self._inbox.read(limit):
             verdict = judge(data, self._token)
             if verdict is not None and verdict[0] in self._flows:
-                received_ns, kernel = self._stamps.mono(ancillary)
                 lane, seq, outcome, reason, detail = verdict
                 answers.append(
                     Answer(
@@ -86,7 +80,6 @@ class Icmp6Prober:
                         kernel | FLAG_VALUE,
                     )
                 )  # fmt: skip
-        self.drained = False
         return answers
 
     def expired(self, lane, seq):

@@ -6,9 +6,10 @@ from __future__ import annotations
 import socket
 
 from . import routes
-from .clock import SO_TIMESTAMPNS, Stamps
+from .clock import SO_TIMESTAMPNS
 from .errors import StartError
 from .filters import attach, receive_room
+from .inbox import Inbox
 
 ETH_P_ARP = 0x0806
 
@@ -33,7 +34,7 @@ class Link:
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         receive_room(sock)
         self.sock = sock
-        self.stamps = Stamps()
+        self.inbox = Inbox(sock)
         self.targets = {}
         self.bind()
 

@@ -11,9 +11,9 @@ import socket
 import struct
 
 from . import routes
-from .clock import Stamps
 from .codes import FLAG_VALUE, KIND_ANNOUNCEMENT, KIND_SAMPLE, NONE, OK
 from .icmp6 import low_bits, raw6, scope
+from .inbox import Inbox
 from .table import Answer
 
 ADVERTISEMENT = 134
@@ -31,16 +31,19 @@ class RaProber:
     def __init__(self, lanes):
         self._sock = raw6((ADVERTISEMENT,))
         self._sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
-        self._stamps = Stamps()
+        self._inbox = Inbox(self._sock, SPACE)
         self._ears = {}
         self._beats = []
-        self.drained = True
         for lane in lanes:
             ear = _Ear()
             ear.lane, ear.last, ear.interface, ear.scope = lane.lane, 0, lane.interface, scope(lane)
             packed = socket.inet_pton(socket.AF_INET6, lane.target)
             ear.target = packed if any(packed) else None
             self._ears[lane.lane] = ear
+
+    @property
+    def drained(self):
+        return self._inbox.drained
 
     def send(self, lane, seq, sent_ns):
         ear = self._ears[lane]
@@ -59,22 +62,12 @@ class RaProber:
 
     def read(self, limit):
         answers, self._beats = self._beats, []
-        self._stamps.begin()
-        for _ in range(limit):
-            try:
-                data, ancillary, _flags, sender = self._sock.recvmsg(4096, SPACE)
-            except BlockingIOError:
-                self.drained = True
-                self._stamps.drained()
-                return answers
-            except OSError:
-                continue
+        for data, sender, received_ns, kernel, control in self._inbox.read(limit):
             said = advertisement(data)
-            if said is None or hops(ancillary) != HOPS:
+            if said is None or hops(control) != HOPS:
                 continue
             lifetime_s, mac = said
             packed = socket.inet_pton(socket.AF_INET6, sender[0].partition("%")[0])
-            received_ns, kernel = self._stamps.mono(ancillary)
             value = low_bits(sender[0]) if mac is None else mac
             answers += [
                 Answer(
@@ -84,7 +77,6 @@ class RaProber:
                 for ear in self._ears.values()
                 if ear.scope == sender[3] and ear.target in (None, packed)
             ]  # fmt: skip
-        self.drained = False
         return answers
 
     def expired(self, lane, seq):

@@ -84,9 +84,10 @@ def _leave_caller(write_fd):
 
 
 def _serve(plan, spool_path, report):
-    from .schedule import LATE_NS, Schedule
+    from .schedule import Schedule
     from .spool import SpoolError, SpoolWriter
     from .table import Env, open_prober
+    from .verdicts import LATE_NS
 
     probers = []
     spool = None

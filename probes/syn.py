@@ -10,10 +10,11 @@ import struct
 from time import monotonic_ns
 
 from . import routes
-from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
+from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
 from .errors import StartError
 from .filters import attach, error_filter, handshake_filter, receive_room
+from .inbox import Inbox
 from .packets import address_number, segment
 from .ports import Ports
 from .table import Answer
@@ -55,8 +56,11 @@ class SynProber:
         for sock, match in ((self._in, self._handshake), (self._errors, self._error)):
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             receive_room(sock)
-            self._sources.append((sock.recvmsg, Stamps(), match))
-        self.drained = True
+            self._sources.append((Inbox(sock), match))
+
+    @property
+    def drained(self):
+        return all(inbox.drained for inbox, _match in self._sources)
 
     def send(self, lane, seq, sent_ns):
         target = self._targets[lane]
@@ -97,26 +101,15 @@ class SynProber:
 
     def read(self, limit):
         answers = []
-        self.drained = True
-        for recvmsg, stamps, match in self._sources:
-            stamps.begin()
-            for _ in range(limit):
-                try:
-                    data, ancillary, _flags, sender = recvmsg(2048, STAMP_SPACE)
-                except BlockingIOError:
-                    stamps.drained()
-                    break
-                except OSError:
-                    continue
-                answer = match(data, address_number(sender[0]), stamps, ancillary)
+        for inbox, match in self._sources:
+            for data, sender, received_ns, kernel, _control in inbox.read(limit):
+                answer = match(data, address_number(sender[0]), received_ns, kernel)
                 if answer:
                     answers.append(answer)
-            else:
-                self.drained = False
         self._release(monotonic_ns())
         return answers
 
-    def _handshake(self, data, sender, stamps, ancillary):
+    def _handshake(self, data, sender, received_ns, kernel):
         at = (data[0] & 15) * 4
         if len(data) < at + 20:
             return None
@@ -126,7 +119,6 @@ class SynProber:
             return None
         if acknowledged != (shot.isn + 1) & 0xFFFFFFFF or not flags & 0x10:
             return None
-        received_ns, kernel = stamps.mono(ancillary)
         refused = flags & 0x04
         if not refused:
             # Also for a repeated SYN+ACK: the RST clears the target's backlog and the router's connection tracking.
@@ -139,7 +131,7 @@ class SynProber:
         outcome, reason = (FAIL, REFUSED) if refused else (OK, NONE)
         return Answer(KIND_SAMPLE, shot.lane, shot.seq, received_ns, outcome, reason, 0, 0, kernel)
 
-    def _error(self, data, _sender, stamps, ancillary):
+    def _error(self, data, _sender, received_ns, kernel):
         at = (data[0] & 15) * 4
         quoted = data[at + 8 :]
         inner = (quoted[0] & 15) * 4 if quoted else 0
@@ -153,7 +145,6 @@ class SynProber:
             return None
         shot.answered = True
         self._ports.sooner(from_port, monotonic_ns() + ANSWERED_HOLD_NS)
-        received_ns, kernel = stamps.mono(ancillary)
         kind, code = data[at], data[at + 1]
         reason = REFUSED if (kind, code) == (3, 3) else UNREACHABLE
         return Answer(KIND_SAMPLE, shot.lane, shot.seq, received_ns, FAIL, reason, kind * 256 + code, 0, kernel)

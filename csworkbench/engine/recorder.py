@@ -13,10 +13,10 @@ class Recorder:
     def __init__(self, writer: RunFileWriter, failed: Callable[[Exception], None]) -> None:
         self._writer, self._failed = writer, failed
 
-    def write(self, body: Body) -> None:
-        """Append one event. Raises what the writer raises."""
+    def write(self, *bodies: Body) -> None:
+        """Append events. Raises what the writer raises."""
         try:
-            self._writer.write(body)
+            self._writer.write(*bodies)
         except Exception as error:
             self._failed(error)
             raise

@@ -9,7 +9,7 @@ from csworkbench.model.state import RunState
 from .clock import Alignment
 from .episode import episodes
 from .lane_analysis import LaneAnalysis, Window
-from .outage import Baseline, Outage, Span, Stretch, durations, edges
+from .outage import Baseline, LaneFold, Outage, Span, Stretch, durations, edges
 from .totals import LaneReport, ServiceReport, service_report
 
 SERVICE_ORDER = tuple(Service)
@@ -27,6 +27,8 @@ class Analysis:
         self._echoes_taken: dict[str, int] = {}
         self._lanes: dict[int, LaneAnalysis] = {}
         self._reports: dict[int, tuple[object, LaneReport]] = {}
+        self._over: dict[int, tuple[LaneFold, int, list[Outage]]] = {}  # by lane: fold, echoes, its outages that ended
+        self._remotes: dict[tuple[str, int], tuple[int, int]] = {}  # (vantage, host ns): (echoes then, remote ns)
 
     def update(self) -> None:
         """Fold in what has come since the last call."""
@@ -35,12 +37,13 @@ class Analysis:
             for echo in vantage.echoes[self._echoes_taken.get(name, 0) :]:
                 clock.add(echo)
             self._echoes_taken[name] = len(vantage.echoes)
+        phases = self._baseline_phase()
         for lane_id, lane_state in self._state.lanes.items():
             clock = self._clocks.setdefault(lane_state.lane.vantage, Alignment())
             if lane_id not in self._lanes:
                 self._lanes[lane_id] = LaneAnalysis(lane_state)
             if clock.known:  # a stamp that cannot be placed cannot be assigned to a phase
-                self._lanes[lane_id].update(self._window(clock))
+                self._lanes[lane_id].update(self._window(lane_state.lane.vantage, phases))
 
     def finish(self) -> None:
         """Fold everything that is left; the run has ended."""
@@ -55,6 +58,14 @@ class Analysis:
     def to_remote(self, vantage: str, host_ns: int) -> int:
         """A recorder's stamp on the vantage's clock, ns."""
         return self._clocks.setdefault(vantage, Alignment()).to_remote_ns(host_ns)
+
+    def _phase_to_remote(self, vantage: str, host_ns: int) -> int:
+        """As to_remote, kept: every lane of a vantage asks for the same few phases, each time."""
+        clock = self._clocks[vantage]
+        kept = self._remotes.get((vantage, host_ns))
+        if kept is None or kept[0] != clock.echoes:
+            kept = self._remotes[vantage, host_ns] = clock.echoes, clock.to_remote_ns(host_ns)
+        return kept[1]
 
     def bound_ns(self, vantage: str, remote_ns: int | None = None) -> int:
         """How far an aligned stamp of the vantage can be off (by default: at its newest echo); 0 before the first."""
@@ -80,17 +91,18 @@ class Analysis:
         return kept[1]
 
     def _report(self, analysed: LaneAnalysis, counted_from_ns: int) -> LaneReport:
-        fold = analysed.fold
-        from_ns = self.to_remote(analysed.lane.vantage, counted_from_ns)
+        fold, counts = analysed.fold, analysed.fold.counts
+        from_ns = self._phase_to_remote(analysed.lane.vantage, counted_from_ns)
         kept = [s for s in fold.stretches if not s.first_ok_ns or s.first_ok_ns > from_ns]
-        outages = [self._outage(analysed, s) for s in kept]
+        outages = [o for s, o in zip(fold.stretches, self._ended(analysed), strict=False) if s.first_ok_ns > from_ns]
+        outages += [self._outage(analysed, s) for s in kept[-1:] if not s.first_ok_ns]
         grouped = episodes(kept, analysed.lane.interval_ns)
         return LaneReport(
             lane=analysed.lane,
-            sent=sum(fold.counts.values()),
-            ok=fold.counts[Outcome.OK],
-            fail=fold.counts[Outcome.FAIL],
-            unknown=fold.counts[Outcome.UNKNOWN],
+            sent=sum(counts.values()),
+            ok=counts[Outcome.OK],
+            fail=counts[Outcome.FAIL],
+            unknown=counts[Outcome.UNKNOWN],
             outages=outages,
             blind=[self._aligned(analysed.lane, span) for span in fold.blind],
             baseline=analysed.baseline,
@@ -102,6 +114,16 @@ class Analysis:
             intermittent=any(e.intermittent for e in grouped),
             open=any(not o.end_ns for o in outages),
         )
+
+    def _ended(self, analysed: LaneAnalysis) -> list[Outage]:
+        """The lane's outages that have ended, oldest first. Only a clock echo or a new fold can change them."""
+        fold, echoes = analysed.fold, self._clocks[analysed.lane.vantage].echoes
+        kept = self._over.get(analysed.lane.id)
+        if kept is None or kept[0] is not fold or kept[1] != echoes:
+            kept = self._over[analysed.lane.id] = fold, echoes, []
+        outages = kept[2]
+        outages += [self._outage(analysed, s) for s in fold.stretches[len(outages) :] if s.first_ok_ns]
+        return outages
 
     def services(self) -> list[ServiceReport]:
         """Figures per service over its headline lanes, in a fixed order; services without lanes are left out."""
@@ -146,13 +168,17 @@ class Analysis:
         change = self._state.phase_ns(Phase.CHANGE)
         return change if change is not None else self._state.phase_ns(Phase.BASELINE) or 0
 
-    def _window(self, clock: Alignment) -> Window:
-        """The baseline phase on the vantage's clock: (start, end), None for what has not come yet."""
-        start = self._state.phase_ns(Phase.BASELINE)
+    def _baseline_phase(self) -> Window:
+        """(start, end) on the recorder's clock, None for what has not come yet."""
         ends = [at for p in (Phase.READY, Phase.CHANGE, Phase.MEASURE) if (at := self._state.phase_ns(p)) is not None]
+        return self._state.phase_ns(Phase.BASELINE), min(ends, default=None)
+
+    def _window(self, vantage: str, phase: Window) -> Window:
+        """The baseline phase on the vantage's clock."""
+        start, end = phase
         return (
-            None if start is None else clock.to_remote_ns(start),
-            clock.to_remote_ns(min(ends)) if ends else None,
+            None if start is None else self._phase_to_remote(vantage, start),
+            None if end is None else self._phase_to_remote(vantage, end),
         )
 
     def _aligned(self, lane: Lane, span: Span) -> Span:

@@ -42,8 +42,7 @@ class LaneAnalysis:
             self._reset(window)
         if window[0] is None:
             return  # still warming up: discarded (S13)
-        for index in range(self._taken, len(self.state.samples)):
-            sample = self.state.samples[index]
+        for sample in self.state.samples[self._taken :]:
             if sample.at_ns >= window[0]:
                 self._take(sample)
         self._taken = len(self.state.samples)

@@ -102,8 +102,13 @@ class LaneFold:
         self._oks = 0
         self.stretches: list[Stretch] = []
         self.blind: list[Span] = []
-        self.counts: Counter[Outcome] = Counter()
+        self._counts = [0] * len(Outcome)
         self.last_evidence_ns = 0
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """How many samples have been folded, by outcome."""
+        return Counter({outcome: count for outcome, count in zip(Outcome, self._counts, strict=True) if count})
 
     def feed(self, samples: Iterable[Sample]) -> None:
         """Take more samples; folds those that are ripe."""
@@ -112,7 +117,8 @@ class LaneFold:
             heappush(heap, (self._evidence_ns(sample), sample.seq, sample))
             if sample.sent_ns:  # one never sent is written ahead of verdicts that are still due (S6)
                 self._newest_ns = max(self._newest_ns, sample.sent_ns, sample.received_ns)
-            while heap and heap[0][0] <= self._newest_ns - self._hold_ns:
+            ripe_ns = self._newest_ns - self._hold_ns
+            while heap and heap[0][0] <= ripe_ns:
                 at_ns, _, ripe = heappop(heap)
                 self._fold(at_ns, ripe)
 
@@ -123,23 +129,22 @@ class LaneFold:
             self._fold(at_ns, ripe)
 
     def _delayed(self, sample: Sample) -> bool:
-        return (
-            self._p99_ns is not None
-            and sample.outcome is Outcome.OK
-            and sample.rtt_ns > self._p99_ns + self._interval_ns
-        )
+        if self._p99_ns is None or sample.outcome is not Outcome.OK:
+            return False
+        return sample.rtt_ns > self._p99_ns + self._interval_ns
 
     def _evidence_ns(self, sample: Sample) -> int:
         return sample.received_ns if self._delayed(sample) else sample.at_ns
 
     def _fold(self, at_ns: int, sample: Sample) -> None:
-        self.counts[sample.outcome] += 1
+        outcome = sample.outcome
+        self._counts[outcome] += 1
         self._note_blindness(sample)
-        if sample.outcome is Outcome.UNKNOWN or at_ns < self.last_evidence_ns:
+        if outcome is Outcome.UNKNOWN or at_ns < self.last_evidence_ns:
             return
         self.last_evidence_ns = at_ns
         current = self.stretches[-1] if self.stretches and not self.stretches[-1].first_ok_ns else None
-        if sample.outcome is Outcome.OK:
+        if outcome is Outcome.OK:
             delayed = self._delayed(sample)
             # A delayed one left the queue a usual round trip before it came in: not later can it speak for the path.
             self._last_ok_ns = max(self._last_ok_ns, at_ns - (self._p99_ns or 0) if delayed else at_ns)

@@ -8,11 +8,10 @@ from typing import Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from .event import Body, Event, LateArrived, SamplesArrived
-from .sample import Outcome, Reason, Sample
+from .sample import MOST, Sample, sample_of
 
 _KINDS: dict[str, type] = {re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in get_args(Body)}
 _NAMES: dict[type, str] = {cls: kind for kind, cls in _KINDS.items()}
-_REASONS = {int(r): r for r in Reason}
 _MALFORMED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
@@ -35,13 +34,13 @@ def _adapter(cls: type) -> TypeAdapter[Any]:
 
 
 def sample_from_row(row: Any) -> Sample:
-    """Build a Sample from eight integers; an unknown reason becomes OTHER. Raises CodecError."""
+    """As sample_of, from what may not be integers at all, or larger than a run file takes. Raises CodecError."""
     try:
         seq, intended, sent, received, outcome, reason, detail, value = row
-        return Sample(
-            int(seq), int(intended), int(sent), int(received), Outcome(outcome), _REASONS.get(reason, Reason.OTHER),
-            int(detail), int(value),
-        )  # fmt: skip
+        numbers = int(seq), int(intended), int(sent), int(received), int(detail), int(value)
+        if max(numbers) > MOST or min(numbers) < -MOST:
+            raise ValueError("a number of more than 64 bits")
+        return sample_of((*numbers[:4], outcome, reason, *numbers[4:]))
     except _MALFORMED as error:
         raise CodecError(f"not a sample: {error}") from None
 

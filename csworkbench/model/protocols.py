@@ -7,10 +7,10 @@ from .event import Body
 
 
 class Journal(Protocol):
-    """Takes events into the run's one history. Returns when the event is safe; raises nothing of its own."""
+    """Takes events into the run's one history. Returns when they are safe; raises nothing of its own."""
 
-    def write(self, body: Body) -> None:
-        """Append one event."""
+    def write(self, *bodies: Body) -> None:
+        """Append events, in this order: all of them or none."""
         ...
 
 

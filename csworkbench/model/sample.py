@@ -64,6 +64,21 @@ class Sample(NamedTuple):
         return max(self.received_ns - self.sent_ns, 0) if self.received_ns and self.sent_ns else 0
 
 
+MOST = 0x7FFF_FFFF_FFFF_FFFF  # the run file's integers are signed; no honest stamp comes near
+_OUTCOMES = {int(o): o for o in Outcome}
+_REASONS = {int(r): r for r in Reason}
+
+
+def sample_of(row: tuple[int, int, int, int, int, int, int, int]) -> Sample:
+    """Build a Sample from eight integers; an unknown reason becomes OTHER. Raises KeyError for an unknown outcome.
+
+    Made a million times in a run: half the price of calling Sample.
+    """
+    seq, intended, sent, received, outcome, reason, detail, value = row
+    found = (seq, intended, sent, received, _OUTCOMES[outcome], _REASONS.get(reason, Reason.OTHER), detail, value)
+    return tuple.__new__(Sample, found)
+
+
 def mac_text(value: int) -> str:
     """Format the low 48 bits of an ARP sample's value as a MAC address."""
     raw = f"{value & 0xFFFFFFFFFFFF:012x}"

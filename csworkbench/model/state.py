@@ -9,6 +9,7 @@ from .cloud import Inventory
 from .event import Event, Phase
 from .lane import Lane, Vantage
 from .sample import Sample
+from .sample_rows import SampleRows
 
 CALLS_KEPT = 200  # the newest API calls, for display; the run file has them all
 NOTICES_KEPT = 500
@@ -19,7 +20,7 @@ class LaneState:
     """A lane and all its samples in order of arrival, plus late answers, second owners and announcements."""
 
     lane: Lane
-    samples: list[Sample] = field(default_factory=list)
+    samples: SampleRows = field(default_factory=SampleRows)
     late: list[Sample] = field(default_factory=list)
     second_owners: list[ev.SecondOwner] = field(default_factory=list)
     announced: list[ev.Announced] = field(default_factory=list)

@@ -4,18 +4,17 @@
 import struct
 from dataclasses import dataclass
 
-from csworkbench.model.codec import sample_from_row
 from csworkbench.model.event import Announced, Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
-from csworkbench.model.sample import Sample
+from csworkbench.model.sample import MOST, Sample, sample_of
 
 MAGIC = b"CSWSPOOL"
 VERSION = 1
 HEADER = struct.Struct("<8sHHIQQ16s16s")
 RECORD = struct.Struct("<IHBBBBHIQQQQQ")
 NO_LANE = 0xFFFF
-_MOST = 0x7FFF_FFFF_FFFF_FFFF  # the run file's integers are signed; no honest stamp comes near
 
 SAMPLE, CLOCK, END, LATE, SECOND_OWNER, ANNOUNCEMENT = 1, 2, 3, 4, 5, 6
+_OF_A_LANE = (SAMPLE, LATE, SECOND_OWNER, ANNOUNCEMENT)
 END_REASONS = {0: "time was up", 1: "asked to stop", 2: "the prober failed"}
 
 
@@ -74,25 +73,19 @@ class SpoolReader:
         samples: dict[int, list[Sample]] = {}
         late: dict[int, list[Sample]] = {}
         others: list[Body] = []
+        lanes = self.lanes
         for record in RECORD.iter_unpack(data):
             number, lane, kind, outcome, reason, _flags, detail, seq, intended, sent, received, value, aux = record
-            self.taken += 1
-            self.gaps += max(number - self.records, 0)
+            if number != self.records:
+                self.gaps += max(number - self.records, 0)
             self.records = number + 1
-            if kind in (SAMPLE, LATE, SECOND_OWNER, ANNOUNCEMENT) and (lane not in self.lanes or outcome > 2):
+            if kind in _OF_A_LANE and (lane not in lanes or outcome > 2):
                 self.strange += 1
             elif kind in (SAMPLE, LATE):
-                row = (
-                    seq,
-                    _fit(intended),
-                    _fit(sent),
-                    _fit(received),
-                    outcome,
-                    reason,
-                    detail,
-                    _fit(value),
-                )
-                (samples if kind == SAMPLE else late).setdefault(lane, []).append(sample_from_row(row))
+                if intended > MOST or sent > MOST or received > MOST or value > MOST:
+                    intended, sent, received, value = map(_fit, (intended, sent, received, value))
+                row = seq, intended, sent, received, outcome, reason, detail, value
+                (samples if kind == SAMPLE else late).setdefault(lane, []).append(sample_of(row))
             elif kind == CLOCK:
                 others.append(RemoteClock(self.vantage, _fit(sent), _fit(aux)))
             elif kind == SECOND_OWNER:
@@ -103,10 +96,11 @@ class SpoolReader:
                 self.ended = END_REASONS.get(reason, "the prober failed")
             else:
                 self.strange += 1
+        self.taken += len(data) // RECORD.size
         bodies: list[Body] = [SamplesArrived(lane, tuple(rows)) for lane, rows in samples.items()]
         bodies += [LateArrived(lane, tuple(rows)) for lane, rows in late.items()]
         return bodies + others
 
 
 def _fit(number: int) -> int:
-    return min(number, _MOST)
+    return min(number, MOST)

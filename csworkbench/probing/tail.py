@@ -154,7 +154,7 @@ class TailSession:
 
     def _flush(self) -> None:
         held, self._held = self._held, {}
-        for lane, parts in held.items():
-            self._journal.write(SamplesArrived(lane, tuple(s for part in parts for s in part.samples)))
         if held:
+            bodies = [SamplesArrived(lane, tuple(s for p in parts for s in p.samples)) for lane, parts in held.items()]
+            self._journal.write(*bodies)
             self._watch.sampled.set()

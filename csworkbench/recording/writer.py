@@ -42,30 +42,26 @@ class RunFileWriter:
         """Call `listener` with each event after it has been committed."""
         self._listeners.append(listener)
 
-    def write(self, body: Body) -> None:
-        """Append one event, commit it, then tell the listeners."""
-        event = Event(self._seq + 1, self._clock_ns(), self._wall_ns(), body)
+    def write(self, *bodies: Body) -> None:
+        """Append events and commit them together, then tell the listeners."""
+        now_ns, wall_ns = self._clock_ns(), self._wall_ns()
+        events = [Event(seq, now_ns, wall_ns, body) for seq, body in enumerate(bodies, self._seq + 1)]
+        samples: list[tuple[int, ...]] = []
+        entries = [(e.seq, e.at_ns, e.wall_ns, kind_of(e.body), _entry(e, samples)) for e in events]
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if isinstance(body, SamplesArrived | LateArrived):
-                text = json.dumps({"lane": body.lane, "count": len(body.samples)})
-                self._db.executemany(
-                    "INSERT INTO samples VALUES (?,?,?,?,?,?,?,?,?,?)",
-                    [(event.seq, body.lane, *map(int, sample)) for sample in body.samples],
-                )
-            else:
-                text = json.dumps(body_to_json(body), separators=(",", ":"))
-            self._db.execute(
-                "INSERT INTO journal VALUES (?,?,?,?,?)", (event.seq, event.at_ns, event.wall_ns, kind_of(body), text)
-            )
+            if samples:
+                self._db.executemany("INSERT INTO samples VALUES (?,?,?,?,?,?,?,?,?,?)", samples)
+            self._db.executemany("INSERT INTO journal VALUES (?,?,?,?,?)", entries)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:  # a full disk has ended it already
                 self._db.execute("ROLLBACK")
             raise
-        self._seq = event.seq
-        for listener in self._listeners:
-            listener(event)
+        self._seq += len(events)
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it: one file to copy, readable from a read-only place.
@@ -80,3 +76,13 @@ class RunFileWriter:
             return  # somebody reads it, or the disk is full: everything is in the file and its log
         finally:
             self._db.close()
+
+
+def _entry(event: Event, samples: list[tuple[int, ...]]) -> str:
+    """The event's JSON for the journal; bulk samples go into their own table, of which these rows are added."""
+    body = event.body
+    if not isinstance(body, SamplesArrived | LateArrived):
+        return json.dumps(body_to_json(body), separators=(",", ":"))
+    head = event.seq, body.lane
+    samples += [(*head, *sample[:4], int(sample.outcome), int(sample.reason), *sample[6:]) for sample in body.samples]
+    return json.dumps({"lane": body.lane, "count": len(body.samples)})

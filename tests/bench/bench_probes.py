@@ -7,7 +7,8 @@ Both send ICMP echoes over a veth pair to a namespace of their own. Lateness is 
 stamps at the far end: for each target, the echo with number k against the best line of the wanted slope through all
 of them (fping numbers across targets and never skips one: there k is counted). CPU is the kernel's run time of the
 process over the middle of the run, without start-up. `at once` gives all targets the same due time, as fping -i0
-does; else they are spread over the interval.
+does; else they are spread over the interval. `two calls` is what Python cannot go below (two_calls.py). Then what a
+tenant pays for eight lanes at 10 Hz (footprint.py).
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import footprint
+
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 5.0
+SECONDS = 4.0
 SKIP_S = 1.0  # start-up, and the neighbour's first resolution
-LOADS = [(1, 10), (100, 100), (100, 10)]
-FULL = [(1, 1), (1000, 100), (1000, 50)]
+LOADS = [(1, 10), (100, 10), (1000, 100), (1000, 50)]
+FULL = [(1, 1), (100, 100)]
 SO_TIMESTAMPNS = 35
 SO_RCVBUFFORCE = 33
 SO_ATTACH_FILTER = 26
@@ -92,7 +95,7 @@ def measure(command: list[str], env: dict[str, str], holder: int, interval_ns: i
     )
     os.close(write_fd)
     os.read(read_fd, 1)
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(SKIP_S)
     began_ns, before_ns = time.time_ns(), run_time_ns(process.pid)
     time.sleep(SECONDS - SKIP_S)
@@ -109,7 +112,7 @@ def measure(command: list[str], env: dict[str, str], holder: int, interval_ns: i
         if began_ns <= stamp <= ended_ns:
             sent += 1
             offsets = per_target.setdefault(name >> 16, [])
-            number = len(offsets) if command[0] == "fping" else name & 0xFFFF
+            number = name & 0xFFFF if "csw_probe" in command else len(offsets)
             offsets.append(stamp - number * interval_ns)
     late = []
     for offsets in per_target.values():
@@ -168,6 +171,8 @@ def inside(folder: Path, loads: list[tuple[int, int]]) -> None:
         print("load               prober     probes/s  cpu us/probe   late p50 / p99 / max (us)")
         for targets, interval_ms in loads:
             compare(folder, env, holder.pid, targets, interval_ms)
+        for prober in footprint.GOALS:
+            footprint.measure(folder, env, prober, address(0))
     finally:
         holder.kill()
         holder.wait()
@@ -185,6 +190,11 @@ def compare(folder: Path, env: dict[str, str], holder: int, targets: int, interv
     fping = ["fping", "-l", "-q", "-p", str(interval_ms), *addresses]
     commands[f"fping -i{spacing_ms:g}"] = [fping[0], f"-i{spacing_ms:g}", *fping[1:]]
     commands["fping -i0"] = [fping[0], "-i0", *fping[1:]]
+    commands["two calls"] = [sys.executable, "-m", "tests.bench.two_calls", str(interval_ms), *addresses]
+    if targets * 1000 // interval_ms > 10_000 or targets == 1:
+        del commands["two calls"]
+    if targets > 100:
+        del commands[f"fping -i{spacing_ms:g}"]  # it falls behind from 5,000/s on
     rows = {}
     for name, command in commands.items():
         row = rows[name] = measure(command, env, holder, interval_ms * 1_000_000)
@@ -193,7 +203,8 @@ def compare(folder: Path, env: dict[str, str], holder: int, targets: int, interv
             f"{row['p50']:8.0f} / {row['p99']:8.0f} / {row['max']:8.0f}",
             flush=True,
         )
-    for ours, other in itertools.product([name for name in rows if "fping" not in name], list(rows)[-2:]):
+    fpings = [name for name in rows if "fping" in name]
+    for ours, other in itertools.product([name for name in rows if name not in fpings], fpings):
         cpu = rows[ours]["cpu_us"] / rows[other]["cpu_us"]
         late = rows[ours]["p99"] / max(0.1, rows[other]["p99"])
         print(f"      {ours.strip()} / {other}: cpu {cpu:.2f}, p99 lateness {late:.3f}", flush=True)

@@ -25,8 +25,8 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.bodies: list[Body] = []
 
-    def write(self, body: Body) -> None:
-        self.bodies.append(body)
+    def write(self, *bodies: Body) -> None:
+        self.bodies += bodies
 
     def of(self, kind: type[T]) -> list[T]:
         return [body for body in self.bodies if isinstance(body, kind)]

@@ -52,8 +52,8 @@ class Memory:
     def __init__(self) -> None:
         self.bodies: list[Body] = []
 
-    def write(self, body: Body) -> None:
-        self.bodies.append(body)
+    def write(self, *bodies: Body) -> None:
+        self.bodies += bodies
 
 
 def vantages(tenants: dict[str, Tenant], refused: Refused) -> tuple[VantageSet, Memory]:

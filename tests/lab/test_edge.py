@@ -38,8 +38,8 @@ pytestmark = pytest.mark.lab
 class NoJournal:
     """Keeps nothing."""
 
-    def write(self, body: Body) -> None:
-        """Drop it."""
+    def write(self, *bodies: Body) -> None:
+        """Drop them."""
 
 
 @pytest.fixture(scope="module")

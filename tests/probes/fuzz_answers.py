@@ -54,17 +54,16 @@ def main() -> None:
         for data in packets(chance, good):
             if data:
                 tried += 1
-                taken += icmp._answer(data, FAR, 1, 0) is not None
+                taken += icmp._answer(data, 1, 0) is not None
 
     syn = table.open_prober("syn", lanes("syn"), env)
     syn.send(7, 0, 0)
     segment = bytes(syn._targets[7].syn[0])
-    stamps = importlib.import_module("csw_probe.clock").Stamps()
     for good, match in ((segment, syn._handshake), (head + b"\3\1" + bytes(6) + segment, syn._error)):
         for data in packets(chance, good):
             if len(data) >= 20:
                 tried += 1
-                taken += match(data, number, stamps, []) is not None
+                taken += match(data, number, 1, 0) is not None
 
     icmp6 = importlib.import_module("csw_probe.icmp6")
     packed6 = bytes(icmp6.echo6_request(icmp6.MARK.pack(env.token, 7, 0, 3)))

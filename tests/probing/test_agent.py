@@ -44,8 +44,8 @@ class Memory:
         self.bodies: list[Body] = []
         self._grown = asyncio.Event()
 
-    def write(self, body: Body) -> None:
-        self.bodies.append(body)
+    def write(self, *bodies: Body) -> None:
+        self.bodies += bodies
         self._grown.set()
 
     async def until(self, holds: Callable[[], bool]) -> None:

@@ -97,8 +97,8 @@ class Memory:
     def __init__(self) -> None:
         self.bodies: list[Body] = []
 
-    def write(self, body: Body) -> None:
-        self.bodies.append(body)
+    def write(self, *bodies: Body) -> None:
+        self.bodies += bodies
 
     def notices(self) -> list[str]:
         return [b.text for b in self.bodies if isinstance(b, ev.Notice)]
@@ -246,10 +246,10 @@ async def test_an_unwritable_journal_ends_the_wait_for_the_vantage() -> None:
         return tenant, 1
 
     class Full(Memory):
-        def write(self, body: Body) -> None:
-            if isinstance(body, ev.SamplesArrived):
+        def write(self, *bodies: Body) -> None:
+            if any(isinstance(body, ev.SamplesArrived) for body in bodies):
                 raise RuntimeError("disk full")
-            super().write(body)
+            super().write(*bodies)
 
     agent = VantageAgent("vm01", connect, Bundle("0" * 16, b""), Full())
     await agent.prepare()

@@ -129,7 +129,7 @@ async def test_pause_back_and_to_the_end(size: tuple[int, int]) -> None:
         assert app.view.state.seq == seen
         await b.press("ctrl+left")
         await b.until(lambda: feed.tellings == 2 and app.view.state.phase is Phase.WARMUP)
-        assert "warm-up" in b.text("header")
+        await b.until(lambda: "warm-up" in b.text("header"))
         assert 0 < app.view.state.seq < seen
         playback.toggle()
         playback.jump(story.t0_ns + 10_000 * S)

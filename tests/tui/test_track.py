@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.sample import Outcome, Reason, Sample
+from csworkbench.model.sample_rows import SampleRows
 from csworkbench.model.state import LaneState
 from csworkbench.tui.glyphs import BLOCK
 from csworkbench.tui.timeline.canvas import text_of
@@ -70,7 +71,9 @@ def test_a_window_that_starts_before_or_after() -> None:
 @given(st.text("ox?.", min_size=1, max_size=80), st.sampled_from([50, 100, 500, 2000]), st.randoms())
 def test_order_of_arrival_does_not_matter(outcomes: str, step_ms: int, rng: random.Random) -> None:
     state, shuffled = lane_state(outcomes), lane_state(outcomes)
-    rng.shuffle(shuffled.samples)
+    samples = list(shuffled.samples)
+    rng.shuffle(samples)
+    shuffled.samples = SampleRows(samples)
     assert drawn(shuffled, step_ms, 40) == drawn(state, step_ms, 40)
 
 
@@ -78,7 +81,7 @@ def test_order_of_arrival_does_not_matter(outcomes: str, step_ms: int, rng: rand
 def test_folding_in_pieces_is_folding_at_once(outcomes: str, cut: int) -> None:
     whole, piecewise = lane_state(outcomes), lane_state(outcomes)
     samples = list(piecewise.samples)
-    piecewise.samples[:] = samples[:cut]
+    piecewise.samples = SampleRows(samples[:cut])
     track = LaneTrack(piecewise)
     track.take()
     piecewise.samples.extend(samples[cut:])
