@@ -41,7 +41,6 @@ def within(spool: Spool, number: int, cut: tuple[int, int], healed: tuple[int, i
     return failed
 
 
-@pytest.mark.slow
 def test_what_a_new_connection_meets(net: Net) -> None:
     net.script("far", "servers")
     sniffer = net.script("far", "sniff")
@@ -56,8 +55,9 @@ def test_what_a_new_connection_meets(net: Net) -> None:
     opened = [segment for segment in seen if not segment[0] and segment[3] == 0x02]
     sent = sum(bool(record.sent) for number in range(4) for record in spool.lane(number))
     assert len({segment[1] for segment in opened}) == len(opened) == sent  # a fresh port each, one SYN each
-    resets = [segment for segment in seen if not segment[0] and segment[3] & 0x04]
-    assert len(resets) == len(spool.lane(0)) + len(spool.lane(3))
+    # By port: a banner that crosses the reset meets a connection that is gone, and our kernel resets that one again.
+    reset = {segment[1] for segment in seen if not segment[0] and segment[3] & 0x04}
+    assert reset == {segment[1] for segment in opened if segment[2] == 22}
     for side in ("near", "far"):
         waiting = [*net.words(side), "ss", "-Htan", "state", "time-wait"]
         assert subprocess.run(waiting, capture_output=True, check=True).stdout == b""
