@@ -33,7 +33,7 @@ MAX_OPEN = 1024
 
 
 class _Target:
-    __slots__ = ("address", "hold_ns", "interface", "lane", "mac")
+    __slots__ = ("address", "hold_ns", "interface", "lane", "mac", "path")
 
 
 class _Asked:
@@ -89,6 +89,8 @@ class DhcpProber:
             said = judge(data, self._asked)
             if said is not None:
                 asked, outcome, reason, kind = said
+                if kind == NAK and self._targets[asked.lane].path:
+                    outcome, reason = OK, NONE  # it answers, though it has forgotten the lease
                 del self._asked[asked.xid]
                 value = address_number(sender[0])
                 answers.append(
@@ -149,7 +151,7 @@ def message_type(options):
 
 def _target(lane, env):
     target = _Target()
-    target.lane, target.address = lane.lane, lane.target
+    target.lane, target.address, target.path = lane.lane, lane.target, lane.options["path"]
     target.hold_ns = lane.tmax_ns + env.late_ns
     interface = lane.interface or routes.interface_to(lane.target)
     if interface is None:

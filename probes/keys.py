@@ -137,7 +137,7 @@ SHAPES = {
         {"mode": (one_of("echo", "keepalive"), REQUIRED), "reopen_ns": (whole(SECOND_NS, MAX_NS), None)},
     ),
     "listen": Shape(REQUIRED, BOTH, True, {}),
-    "dhcp": Shape(None, V4, False, {}),
+    "dhcp": Shape(None, V4, False, PATH),
 }
 
 

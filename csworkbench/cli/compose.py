@@ -34,6 +34,7 @@ from csworkbench.probing.shell import ExecShell, Shell
 from csworkbench.probing.ssh import Handshakes, SshAccess, SshRoute
 
 from .lab_cloud import LabCloud, running_lab, start_lab
+from .targets import targets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,13 @@ async def _prepare(
     client = await stack.enter_async_context(Client(credentials, journal=journal, around=around))
     inventory = await read_inventory(client, scenario.network)
     journal.write(InventorySeen(inventory))
+    if inventory.unlisted:
+        journal.write(Notice(Level.WARN, f"not listed to this key, so unknown: {', '.join(inventory.unlisted)}"))
     vantages, left_out = _vantages(scenario, inventory, lab)
     target = scenario.egress_target or (lab.egress_target if lab else "")
     if not target:
         raise NotPrepared("egress_target is missing: name an address outside the cloud that tenants may ping", 2)
-    prepared = Prepared(inventory, vantages, left_out, target)
+    prepared = Prepared(inventory, vantages, left_out, target, targets=targets_of(scenario, lab))
     if scenario.operation.restart is not None:
         step = await RestartNetwork.prepare(client, inventory, scenario.operation.restart)
         prepared.operation, prepared.planned = step, step.plan()

@@ -35,6 +35,7 @@ class LabCloud:
     process: asyncio.subprocess.Process | None = None
     state_dir: Path | None = None
     ca_file: Path | None = None
+    egress_target6: str = ""
 
     @property
     def own(self) -> bool:
@@ -134,5 +135,5 @@ def _cloud(
     return LabCloud(
         info["endpoint"], info["key"], info["secret"], info["egress_target"], info["connect_socket"], ssh["user"],
         ssh["key"], ssh["known_hosts"], tuple(info["outside"]["exec"]), process,
-        state_dir, Path(info["ca"]) if "ca" in info else None,
+        state_dir, Path(info["ca"]) if "ca" in info else None, info.get("egress_target6", ""),
     )  # fmt: skip

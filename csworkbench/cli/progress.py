@@ -112,6 +112,8 @@ class Progress:
         if lane_id not in self._state.lanes:
             return
         lane = self._state.lanes[lane_id].lane
+        if not lane.awaited:
+            return
         order = self._order.setdefault(lane_id, InOrder())
         for sample in order.take(self._state.lanes[lane_id].samples[-len(samples) :]):
             before = self._fails.get(lane_id, 0)
@@ -147,6 +149,8 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of li
         case ev.InventorySeen(inventory):
             routers = ", ".join(f"{r.name} {r.state}" for r in inventory.routers)
             return f"network {inventory.network.name}: {len(inventory.vms)} VMs, routers: {routers or 'none'}"
+        case ev.LaneLeftOut(service, what, why):
+            return f"not measured: {service} {what}: {why}"
         case ev.VerdictReached(verdict, over_budget, reasons):
             return f"verdict: {' · '.join([verdict + (' over budget' if over_budget else ''), *reasons])}"
         case _:

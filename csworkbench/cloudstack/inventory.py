@@ -7,6 +7,7 @@ from csworkbench.model.cloud import Forwarding, Inventory, Network, Router, Vm
 
 from .client import Client, Value
 from .envelope import Row, flag, number, rows, string
+from .inventory_services import network_services, openings, read_balancers, static_nats, unlisted
 from .networks import find_network
 
 SHORT = 255
@@ -34,6 +35,7 @@ async def read_inventory(client: Client, network_name_or_id: str) -> Inventory:
     forwardings = await listed("listPortForwardingRules", "portforwardingrule", networkid=network.id)
     firewall = await listed("listFirewallRules", "firewallrule", networkid=network.id)
     egress = await listed("listEgressFirewallRules", "firewallrule", networkid=network.id)
+    balancers, unread = await read_balancers(listed, network.id, capabilities.has("listLoadBalancerRuleInstances"))
     held = [a for a in addresses if string(a.get("state")) in ("", "Allocated", "Allocating")]
     return Inventory(
         server_version=capabilities.version,
@@ -47,6 +49,10 @@ async def read_inventory(client: Client, network_name_or_id: str) -> Inventory:
         ),
         firewall_rules=len(firewall),
         egress_rules=len(egress),
+        static_nats=static_nats(held),
+        openings=openings(firewall),
+        balancers=balancers,
+        unlisted=(*unlisted(capabilities), *unread),
     )
 
 
@@ -71,6 +77,10 @@ def to_network(row: Row) -> Network:
         redundant=flag(row.get("redundantrouter")),
         project_id=string(row.get("projectid"), 64),
         vpc_id=string(row.get("vpcid"), 64),
+        services=network_services(row),
+        domain=string(row.get("networkdomain"), SHORT),
+        ip6_gateway=string(row.get("ip6gateway"), 64),
+        ip6_cidr=string(row.get("ip6cidr"), 64),
     )
 
 
@@ -116,6 +126,7 @@ def _vms(found: list[Row], network_id: str) -> list[Vm]:
             state=string(row.get("state"), 32),
             ip=string(nic.get("ipaddress"), 64),
             mac=string(nic.get("macaddress"), 32).lower(),
+            ip6=string(nic.get("ip6address"), 64),
         )
         for row in found
         for nic in rows(row, "nic")

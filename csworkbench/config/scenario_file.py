@@ -5,6 +5,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import is_dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from . import ConfigError, yaml12
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)\s*$")
+_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 _DURATION_SECTIONS = ("phases", "intervals", "budget")
 _LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
@@ -27,6 +29,18 @@ _LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
     ("intervals", "arp"): (0.01, 60.0),
     ("intervals", "syn"): (0.02, 60.0),
     ("intervals", "banner"): (1.0, 600.0),  # S12: sshd pays for each one
+    ("intervals", "connect"): (0.02, 60.0),
+    ("intervals", "udp"): (0.02, 60.0),
+    ("intervals", "held"): (0.05, 60.0),
+    ("intervals", "neighbour"): (0.01, 60.0),
+    ("intervals", "dns"): (0.1, 600.0),
+    ("intervals", "metadata"): (0.1, 600.0),
+    ("intervals", "password"): (0.1, 600.0),
+    ("intervals", "dhcp"): (10.0, 3600.0),  # a renewal is a write to the router's lease file
+    ("intervals", "balancer"): (0.1, 600.0),
+    ("intervals", "icmp6"): (0.005, 60.0),
+    ("intervals", "control"): (0.02, 60.0),
+    ("vantages", "outside", "port"): (0, 65535),
     ("phases", "warmup"): (0.0, 3600.0),
     ("phases", "baseline"): (1.0, 86400.0),
     ("phases", "confirm"): (0.5, 86400.0),
@@ -128,10 +142,46 @@ def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
             raise ConfigError(
                 f"{document.where(('budget', name))}: unknown service {name!r}{_did_you_mean(name, services)}"
             )
-    if scenario.lanes != "auto":
-        raise ConfigError(f"{document.where(('lanes',))}: lanes: only `auto` is known")
+    _check_lanes(document, scenario)
+    _check_addresses(document, scenario)
     if not scenario.network.strip():
         raise ConfigError(f"{document.where(('network',))}: network: a name or id is needed")
+
+
+def _check_lanes(document: yaml12.Document, scenario: Scenario) -> None:
+    if scenario.lanes == "auto":
+        return
+    where = document.where(("lanes",))
+    if isinstance(scenario.lanes, str) or not scenario.lanes:
+        raise ConfigError(f"{where}: lanes: `auto` or a list of services, e.g. [egress, ingress]")
+    services = [str(s) for s in Service if s is not Service.CONTROL]
+    for name in scenario.lanes:
+        if name not in services:
+            raise ConfigError(f"{where}: lanes: unknown service {name!r}{_did_you_mean(name, services)}")
+    for name in scenario.budget:
+        if name not in scenario.lanes:
+            raise ConfigError(
+                f"{document.where(('budget', name))}: {name}: has a budget, but `lanes` leaves it out; add it there"
+            )
+
+
+def _check_addresses(document: yaml12.Document, scenario: Scenario) -> None:
+    outside = scenario.vantages.outside
+    given: list[tuple[yaml12.Key, str, int]] = [(("egress_target6",), scenario.egress_target6, 6)]
+    if outside is not None:
+        given += [
+            (("vantages", "outside", "address"), outside.address, 4),
+            (("vantages", "outside", "control"), outside.control, 4),
+        ]
+    for key, text, version in given:
+        try:
+            good = not text or ip_address(text).version == version
+        except ValueError:
+            good = False
+        if not good:
+            raise ConfigError(f"{document.where(key)}: {key[-1]}: {text[:60]!r} is no IPv{version} address")
+    if scenario.dns_name and not _NAME.fullmatch(scenario.dns_name):
+        raise ConfigError(f"{document.where(('dns_name',))}: dns_name: {scenario.dns_name[:60]!r} is no host name")
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

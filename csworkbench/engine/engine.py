@@ -9,6 +9,7 @@ from collections.abc import Callable
 from csworkbench.measurement.analysis import Analysis
 from csworkbench.model.event import (
     Event,
+    LaneLeftOut,
     Level,
     Notice,
     OperatorActed,
@@ -24,6 +25,7 @@ from csworkbench.model.state import RunState, apply
 from csworkbench.probing.agent import CUT_SHORT, NOT_REACHED
 from csworkbench.recording.writer import RunFileWriter
 
+from .baseline import Ruling, judge, late_checks, late_limit_s, names, needed_services
 from .prepared import NotPrepared, Prepare, Prepared, Proof, keep_watching
 from .recorder import Recorder
 from .stop import TICK_S, Interrupted, Stop
@@ -62,6 +64,7 @@ class Engine:
         writer.subscribe(self._apply)
         self._go = asyncio.Event()
         self._vantages: VantageSet | None = None
+        self._needed = needed_services(scenario)
         self._operating = False
         self._cut_short = False
 
@@ -228,21 +231,35 @@ class Engine:
         """Until every lane has been ok for the confirm window (True), or the limit has passed (S13)."""
         phases = self._scenario.phases
         entered_ns = self.state.phases[-1][1]
+        late = late_checks(self.state, phases.confirm)
 
         def settled() -> bool:
             self._analysis.update()
-            since = self._analysis.all_ok_since_ns()
+            since = self._analysis.all_ok_since_ns(late)
             calm_from = max(since or 0, entered_ns)
-            return since is not None and self._analysis.seen_until_ns() - calm_from >= phases.confirm * 1e9
+            return since is not None and self._analysis.seen_until_ns(late) - calm_from >= phases.confirm * 1e9
 
         try:
             if await self._stop.pause(phases.settle_limit, settled):
+                await self._check_late(late)
                 return True
             text = f"not all lanes were seen to come back within {phases.settle_limit:.0f} s: reported as open"
             self._journal.write(Notice(Level.ERROR, text))
         except Interrupted:
             self._journal.write(Notice(Level.WARN, "stopped while settling: outages still open are reported as open"))
         return False
+
+    async def _check_late(self, late: frozenset[int]) -> None:
+        """Once more each lane that is slower than the confirm window (S13): a sample that was sent from now on."""
+        limit_s = late_limit_s(self.state, late)
+        from_ns = time.monotonic_ns()
+
+        def spoken() -> bool:
+            newest = ((s.lane, s.samples[-1]) for i, s in self.state.lanes.items() if i in late and s.samples)
+            return sum(self._analysis.align(lane.vantage, at.at_ns) >= from_ns for lane, at in newest) == len(late)
+
+        if late and not await self._stop.pause(limit_s, spoken):
+            self._journal.write(Notice(Level.WARN, f"no late check within {limit_s:.0f} s: {names(self.state, late)}"))
 
     async def _just_measure(self, vantages: VantageSet) -> None:
         seconds = self._measure_s if self._measure_s is not None else float("inf")
@@ -254,22 +271,29 @@ class Engine:
 
     def _every_lane_has_a_verdict(self) -> bool:
         self._analysis.update()
-        return all(self._analysis.baseline_so_far(lane_id).sent for lane_id in self.state.lanes)
+        quick = [i for i, state in self.state.lanes.items() if state.lane.awaited and not state.lane.slow]
+        return all(self._analysis.baseline_so_far(lane_id).sent for lane_id in quick)
 
     def _check_baseline(self, vantages: VantageSet) -> None:
         """S13: a lane that loses samples before anything was touched cannot say what the change did."""
         self._analysis.update()
-        bad = []
+        bad: list[str] = []
+        left_out: list[LaneLeftOut] = []
         for name, why in vantages.lost.items():
             raise NotPrepared(f"not measurable: {name} was lost before the change: {why}", 4)
         for lane_id, lane_state in self.state.lanes.items():
-            baseline = self._analysis.baseline_so_far(lane_id)
-            if not baseline.measurable:
-                lane = lane_state.lane
-                bad.append(f"{lane.subject} {lane.service} {lane.label} lost {baseline.lost} of {baseline.sent}")
+            lane, baseline = lane_state.lane, self._analysis.baseline_so_far(lane_id)
+            match judge(lane, baseline, needed=self._needed):
+                case Ruling.BLOCKS:
+                    bad.append(f"{lane.subject} {lane.service} {lane.label} lost {baseline.lost} of {baseline.sent}")
+                case Ruling.LEFT_OUT:
+                    why = f"lost {baseline.lost} of {baseline.sent} samples before the change"
+                    left_out.append(LaneLeftOut(lane.service, f"{lane.subject} {lane.label}", why, lane_id))
         if bad:
             more = f" and {len(bad) - 1} more lanes" if len(bad) > 1 else ""
             raise NotPrepared(f"not measurable: bad baseline: {bad[0]}{more}; mend the network first", 4)
+        for lane_left_out in left_out:
+            self._journal.write(lane_left_out)
 
     async def _verify(self, prepared: Prepared) -> Proof:
         assert prepared.verify is not None  # noqa: S101 - the caller looked

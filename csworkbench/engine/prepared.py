@@ -10,6 +10,7 @@ from csworkbench.model.event import Level, Notice, OperationPlanned
 from csworkbench.model.lane import Vantage
 from csworkbench.model.protocols import Journal, Step
 from csworkbench.probing.agent import Connect
+from csworkbench.probing.derive import Targets
 
 WATCH_EVERY_S = 2.0
 
@@ -52,6 +53,7 @@ class Prepared:
     watch: Callable[[], Awaitable[None]] = _nothing
     verify: Callable[[], Awaitable[Proof]] | None = None
     close: Callable[[], Awaitable[None]] = field(default=_nothing)
+    targets: Targets = field(default_factory=Targets)
 
 
 Prepare = Callable[[Journal], Awaitable[Prepared]]

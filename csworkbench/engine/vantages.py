@@ -15,7 +15,8 @@ from csworkbench.probing.choose import ALL_TIERS, LOCAL_TIERS, Chosen
 from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.shell import ShellError
 
-from .fitting import View, fit, told, with_sentinel
+from .fitting import Fitted, View, fit, told, with_sentinel
+from .order import in_waves, listening, require_budgeted, with_port
 from .prepared import NotPrepared, Prepared
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class VantageSet:
         self._scenario, self._prepared, self._journal, self._token = scenario, prepared, journal, run_token
         self._agents: dict[str, VantageAgent] = {}
         self._started: list[VantageAgent] = []
+        self._listening: frozenset[str] = frozenset()
         self._ready = 0
         self._hurry = asyncio.Event()
 
@@ -69,15 +71,19 @@ class VantageSet:
         if asked and not any(vantage.kind is VantageKind.TENANT for vantage in usable):
             # Leaving out some is what `refused: skip` says; without any, egress would go unmeasured unnoticed.
             raise NotPrepared(f"not measurable: none of {len(asked)} tenants could be reached", 4)
-        fitted = fit(self._prepared.inventory, usable, chosen, self._scenario.intervals, self._prepared.egress_target)
+        targets = with_port(self._prepared.targets, self._token)
+        fitted = fit(
+            self._prepared.inventory, usable, chosen, self._scenario.intervals, self._prepared.egress_target, targets
+        )
         lanes = fitted.lanes
+        for left_out in fitted.left_out:
+            self._journal.write(left_out)
         for line in told(fitted.views):
             self._journal.write(Notice(Level.WARN, line))
         if not lanes:
             raise NotPrepared("not measurable: no lane fits this network and its vantages", 4)
-        launched = await _all(
-            *(self._launch(vantage, lanes, fitted.views[vantage.name], duration_s) for vantage in usable)
-        )
+        require_budgeted(self._scenario.budget, lanes, fitted.left_out)
+        launched = await self._launch_all(usable, fitted, duration_s)
         running = {vantage.name for vantage in launched if vantage is not None}
         if not running:
             raise NotPrepared("not measurable: no prober could be started", 4)
@@ -97,7 +103,10 @@ class VantageSet:
     async def collect(self, limit_s: float) -> list[SpoolCollected]:
         """Stop all probers that run and read their spools to the last record. Does nothing the second time."""
         started, self._started = self._started, []
-        return await _every(*(agent.collect(limit_s, self._hurry) for agent in started))
+        collected = []
+        for wave in reversed(in_waves(started, self._listening)):
+            collected += await _every(*(agent.collect(limit_s, self._hurry) for agent in wave))
+        return collected
 
     def hurry(self) -> None:
         """Collect no more than what is here already."""
@@ -118,6 +127,16 @@ class VantageSet:
         self._ready += 1
         self._say(self._ready, total)
         return vantage, chosen
+
+    async def _launch_all(self, usable: list[Vantage], fitted: Fitted, duration_s: float) -> list[Vantage | None]:
+        """Those that answer first."""
+        self._listening = listening(fitted.lanes)
+        launched = []
+        for wave in in_waves(usable, self._listening):
+            launched += await _all(
+                *(self._launch(vantage, fitted.lanes, fitted.views[vantage.name], duration_s) for vantage in wave)
+            )
+        return launched
 
     async def _launch(self, vantage: Vantage, lanes: list[Lane], view: View, duration_s: float) -> Vantage | None:
         own = tuple(lane for lane in lanes if lane.vantage == vantage.name)

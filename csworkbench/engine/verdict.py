@@ -40,6 +40,7 @@ def decide(
         limit_s = budget.get(str(report.service))
         if limit_s is not None and report.down_ns > limit_s * 1e9:
             over.append(f"{report.service} was down {report.down_ns / 1e9:.2f} s, its budget is {limit_s:g} s")
+    unmeasured = sorted(set(budget) - {str(report.service) for report in services})
     open_services = [str(report.service) for report in services if report.open]
     if open_services:
         reasons.append(f"still down: {', '.join(open_services)}")
@@ -57,6 +58,9 @@ def decide(
         verdict = Verdict.FAILED
     else:
         verdict = Verdict.CHANGED_NOTHING if proof.changed is False else Verdict.RESTARTED
+    if unmeasured and EXIT_CODES[verdict] == 0:
+        verdict = Verdict.NOT_MEASURABLE
+    reasons += [f"{name} has a budget, but no lane told about it" for name in unmeasured]
     reasons += lost
     if proof is not None:
         reasons += proof.reasons

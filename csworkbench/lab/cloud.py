@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from csworkbench.lab import fleet, hostile, plan, provider, records, topologies
+from csworkbench.lab import fleet, hostile, ipv6, plan, provider, records, topologies
 from csworkbench.lab.deployment import Deployment, StartError
 from csworkbench.lab.events import EventLog
 from csworkbench.lab.fabric import Fabric
@@ -224,6 +224,7 @@ def describe(cloud: Cloud, options: Options, state: StateDirectory, **more: obje
         "network": cloud.management.network.name,
         **({"vpc": cloud.management.vpcs[0].name} if cloud.management.vpcs else {}),
         "egress_target": plan.OUTSIDE_HOST,
+        **({"egress_target6": str(ipv6.OUTSIDE_HOST)} if any(n.cidr6 for n in cloud.management.networks) else {}),
         "connect_socket": str(state.connect_socket),
         "ssh": {"user": "ops", "key": str(state.user_key), "known_hosts": str(state.known_hosts)},
         "outside": {"exec": words},

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All figures of a run as a function of its state; incremental for live viewers, the same code for finished runs."""
 
+from collections.abc import Container
+
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.sample import Outcome
@@ -43,7 +45,7 @@ class Analysis:
             if lane_id not in self._lanes:
                 self._lanes[lane_id] = LaneAnalysis(lane_state)
             if clock.known:  # a stamp that cannot be placed cannot be assigned to a phase
-                self._lanes[lane_id].update(self._window(lane_state.lane.vantage, phases))
+                self._lanes[lane_id].update(self._window(lane_state.lane, phases))
 
     def finish(self) -> None:
         """Fold everything that is left; the run has ended."""
@@ -84,7 +86,7 @@ class Analysis:
         """One lane's figures. Raises KeyError for a lane that the run does not have."""
         analysed = self._lanes[lane_id]
         counted_from_ns = self._counted_from_ns()
-        key = (analysed.version, self._clocks[analysed.lane.vantage].echoes, counted_from_ns)
+        key = (analysed.version, analysed.state.left_out, self._clocks[analysed.lane.vantage].echoes, counted_from_ns)
         kept = self._reports.get(lane_id)
         if kept is None or kept[0] != key:
             kept = self._reports[lane_id] = key, self._report(analysed, counted_from_ns)
@@ -94,7 +96,12 @@ class Analysis:
         fold, counts = analysed.fold, analysed.fold.counts
         from_ns = self._phase_to_remote(analysed.lane.vantage, counted_from_ns)
         kept = [s for s in fold.stretches if not s.first_ok_ns or s.first_ok_ns > from_ns]
-        outages = [o for s, o in zip(fold.stretches, self._ended(analysed), strict=False) if s.first_ok_ns > from_ns]
+        outages: list[Outage] = []
+        if analysed.lane.heartbeat or analysed.state.left_out:
+            kept = []  # that nobody listened, or could hear, says nothing of a service
+        else:
+            ended = zip(fold.stretches, self._ended(analysed), strict=False)
+            outages = [outage for stretch, outage in ended if stretch.first_ok_ns > from_ns]
         outages += [self._outage(analysed, s) for s in kept[-1:] if not s.first_ok_ns]
         grouped = episodes(kept, analysed.lane.interval_ns)
         return LaneReport(
@@ -130,7 +137,7 @@ class Analysis:
         reports: dict[Service, list[LaneReport]] = {}
         for lane_id in sorted(self._lanes):
             lane = self._lanes[lane_id].lane
-            if lane.headline:
+            if lane.headline and not self._lanes[lane_id].state.left_out:
                 reports.setdefault(lane.service, []).append(self.lane(lane_id))
         return [service_report(s, reports[s]) for s in SERVICE_ORDER if s in reports]
 
@@ -147,22 +154,27 @@ class Analysis:
         analysed.take_owners()
         return [(self.align(analysed.lane.vantage, at_ns), mac) for at_ns, mac in analysed.owners]
 
-    def all_ok_since_ns(self) -> int | None:
-        """Since when every lane has been ok, recorder ns; None while one is down or has not spoken."""
+    def all_ok_since_ns(self, without: Container[int] = ()) -> int | None:
+        """Since when every awaited lane has been ok, recorder ns; None while one is down or has not spoken."""
         since = 0
-        for lane in self._lanes.values():
+        awaited = self._awaited(without)
+        for lane in awaited:
             fold = lane.fold
             if not fold.counts[Outcome.OK] or (fold.stretches and not fold.stretches[-1].first_ok_ns):
                 return None
             if fold.stretches:
                 since = max(since, self.align(lane.lane.vantage, fold.stretches[-1].first_ok_ns))
-        return since if self._lanes else None
+        return since if awaited else None
 
-    def seen_until_ns(self) -> int:
-        """Up to when every lane's verdicts have been folded, recorder ns; 0 when a lane has none yet."""
-        if not self._lanes or not all(a.fold.last_evidence_ns for a in self._lanes.values()):
+    def seen_until_ns(self, without: Container[int] = ()) -> int:
+        """Up to when every awaited lane's verdicts have been folded, recorder ns; 0 when a lane has none yet."""
+        awaited = self._awaited(without)
+        if not awaited or not all(a.fold.last_evidence_ns for a in awaited):
             return 0
-        return min(self.align(a.lane.vantage, a.fold.last_evidence_ns) for a in self._lanes.values())
+        return min(self.align(a.lane.vantage, a.fold.last_evidence_ns) for a in awaited)
+
+    def _awaited(self, without: Container[int]) -> list[LaneAnalysis]:
+        return [a for i, a in self._lanes.items() if a.lane.awaited and not a.state.left_out and i not in without]
 
     def _counted_from_ns(self) -> int:
         change = self._state.phase_ns(Phase.CHANGE)
@@ -173,12 +185,12 @@ class Analysis:
         ends = [at for p in (Phase.READY, Phase.CHANGE, Phase.MEASURE) if (at := self._state.phase_ns(p)) is not None]
         return self._state.phase_ns(Phase.BASELINE), min(ends, default=None)
 
-    def _window(self, vantage: str, phase: Window) -> Window:
-        """The baseline phase on the vantage's clock."""
+    def _window(self, lane: Lane, phase: Window) -> Window:
+        """The baseline phase on the vantage's clock. A slow lane's begins with its first sample, maybe its only one."""
         start, end = phase
         return (
-            None if start is None else self._phase_to_remote(vantage, start),
-            None if end is None else self._phase_to_remote(vantage, end),
+            None if start is None else 0 if lane.slow else self._phase_to_remote(lane.vantage, start),
+            None if end is None else self._phase_to_remote(lane.vantage, end),
         )
 
     def _aligned(self, lane: Lane, span: Span) -> Span:

@@ -37,6 +37,10 @@ class Network:
     redundant: bool = False
     project_id: str = ""
     vpc_id: str = ""
+    services: tuple[str, ...] = ()
+    domain: str = ""
+    ip6_gateway: str = ""
+    ip6_cidr: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Vm:
     state: str
     ip: str
     mac: str = ""
+    ip6: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,43 @@ class Forwarding:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticNat:
+    """A public address that belongs to one VM as a whole."""
+
+    public_ip: str
+    vm_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a firewall rule lets in to a public address. `protocol` is tcp, udp, icmp or all."""
+
+    public_ip: str
+    protocol: str
+    start_port: int = 0
+    end_port: int = 0
+
+    def lets_in(self, protocol: str, port: int) -> bool:
+        """Whether packets to that port pass; a rule without ports is for all of them."""
+        if self.protocol == "all":
+            return True
+        return self.protocol == protocol and (not self.start_port or self.start_port <= port <= self.end_port)
+
+
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """A load balancer rule and the VMs behind it."""
+
+    name: str
+    public_ip: str
+    public_port: int
+    private_port: int
+    protocol: str
+    state: str
+    vm_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """A network with all that hangs on it, as read at one time."""
 
@@ -75,6 +117,10 @@ class Inventory:
     forwardings: tuple[Forwarding, ...] = field(default=())
     firewall_rules: int = 0
     egress_rules: int = 0
+    static_nats: tuple[StaticNat, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    balancers: tuple[Balancer, ...] = ()
+    unlisted: tuple[str, ...] = ()  # what the key may not list, or not all of it was read: in words
 
     @property
     def rules(self) -> int:

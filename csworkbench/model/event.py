@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .cloud import Inventory
-from .lane import Lane, Vantage
+from .lane import Lane, Service, Vantage
 from .sample import Sample
 
 
@@ -142,6 +142,16 @@ class LaneAdded:
     """A lane will be probed."""
 
     lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLeftOut:
+    """Something of a service is not measured, and why. `lane`: one that was probed and does not count; -1 for none."""
+
+    service: Service
+    what: str
+    why: str
+    lane: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +333,7 @@ Body = (
     | VantageAdded
     | VantageLeftOut
     | LaneAdded
+    | LaneLeftOut
     | ProberStarted
     | ChannelChanged
     | ClockEcho

@@ -114,6 +114,8 @@ class Lane:
     @property
     def label(self) -> str:
         """Short name without service and subject, e.g. `icmp same` or `ssh .11 banner`."""
+        if special := self._special_label:
+            return special
         if self.prober in (Prober.ICMP, Prober.ICMP6):
             return str(self.prober) if self.flow == "new" else f"{self.prober} {self.flow}"
         if self.prober in _PLAIN:
@@ -121,7 +123,35 @@ class Lane:
         tail = f"{self.prober} .{self.target.rsplit('.', 1)[-1]}"
         return tail if self.prober in (Prober.BANNER, Prober.GARP) or not self.port else f"{tail}:{self.port}"
 
+    @property
+    def _special_label(self) -> str:
+        """That of a lane whose service or question says more than its prober and target; empty for others."""
+        if self.service is Service.CONTROL and self.prober is Prober.ICMP:
+            return "loopback" if self.target.startswith("127.") else f"icmp .{self.target.rsplit('.', 1)[-1]}"
+        if self.service is Service.EGRESS:
+            return _EGRESS_WORDS.get(self.prober, "")
+        if self.service in (Service.METADATA, Service.PASSWORD):
+            return str(self.prober)
+        return f"dns {self.keys.name.split('.')[0]}" if self.prober is Prober.DNS and self.keys.name else ""
 
+    @property
+    def heartbeat(self) -> bool:
+        """True for lanes whose samples say that the prober listens, never that a service is up."""
+        return self.prober in HEARTBEATS
+
+    @property
+    def awaited(self) -> bool:
+        """True when a run waits for the lane to be ok again. A held connection that was cut never is."""
+        return not self.heartbeat and self.prober not in (Prober.HELD, Prober.NEIGHBOUR)
+
+    @property
+    def slow(self) -> bool:
+        """True for lanes with so few samples that each one counts, those of the warm-up too."""
+        return self.interval_ns >= SLOW_NS
+
+
+_EGRESS_WORDS = {Prober.CONNECT: "new tcp", Prober.UDP: "new udp", Prober.HELD: "held tcp"}
+SLOW_NS = 5_000_000_000
 # Probers that listen or answer: their samples say that they do, never that a service is up.
 HEARTBEATS = (Prober.GARP, Prober.RA, Prober.LISTEN)
 _PLAIN = (Prober.ARP, Prober.NEIGHBOUR, Prober.DNS, Prober.DHCP, Prober.RA)

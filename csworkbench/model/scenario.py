@@ -68,6 +68,9 @@ class Outside:
 
     at: str = "local"
     exec: tuple[str, ...] = ()
+    address: str = ""  # where tenants reach it
+    port: int = 0  # TCP and UDP, where it answers tenants; 0: one that the run chooses
+    control: str = ""  # an address on its own side of the router
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,17 @@ class Intervals:
     arp: float = 0.1
     syn: float = 0.1
     banner: float = 1.0
+    connect: float = 0.1
+    udp: float = 0.1
+    held: float = 0.5
+    neighbour: float = 0.1
+    dns: float = 1.0
+    metadata: float = 1.0
+    password: float = 1.0
+    dhcp: float = 10.0
+    balancer: float = 1.0
+    icmp6: float = 0.1
+    control: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,9 @@ class Scenario:
     operation: Operation = field(default_factory=Operation)
     vantages: Vantages = field(default_factory=Vantages)
     egress_target: str = ""
-    lanes: str = "auto"
+    egress_target6: str = ""
+    dns_name: str = ""  # one that the router has to ask others for
+    lanes: str | tuple[str, ...] = "auto"  # or services
     phases: Phases = field(default_factory=Phases)
     intervals: Intervals = field(default_factory=Intervals)
     budget: dict[str, float] = field(default_factory=dict)

@@ -24,6 +24,7 @@ class LaneState:
     late: list[Sample] = field(default_factory=list)
     second_owners: list[ev.SecondOwner] = field(default_factory=list)
     announced: list[ev.Announced] = field(default_factory=list)
+    left_out: bool = False  # probed, but its baseline was such that it says nothing
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class RunState:
     phases: list[tuple[Phase, int, str]] = field(default_factory=list)
     vantages: dict[str, VantageState] = field(default_factory=dict)
     left_out: list[ev.VantageLeftOut] = field(default_factory=list)
+    lanes_left_out: list[ev.LaneLeftOut] = field(default_factory=list)
     lanes: dict[int, LaneState] = field(default_factory=dict)
     planned: ev.OperationPlanned | None = None
     before: Inventory | None = None
@@ -152,6 +154,10 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
             state.left_out.append(left_out)
         case ev.LaneAdded(new_lane):
             state.lanes[new_lane.id] = LaneState(new_lane)
+        case ev.LaneLeftOut() as lane_left_out:
+            state.lanes_left_out.append(lane_left_out)
+            if lane_left_out.lane in state.lanes:
+                state.lanes[lane_left_out.lane].left_out = True
         case ev.ProberStarted() as started:
             if started.vantage in state.vantages:
                 state.vantages[started.vantage].started = started

@@ -4,7 +4,7 @@
 from dataclasses import replace
 from enum import StrEnum
 
-from .lane import Lane, Prober
+from .lane import Lane, Prober, Service
 
 
 class Tier(StrEnum):
@@ -19,12 +19,13 @@ class Tier(StrEnum):
 SHELL_INTERVAL_NS = 200_000_000  # a ping process for each sample
 SHELL_COARSE_INTERVAL_NS = 1_000_000_000  # where `sleep` takes whole seconds only
 SHELL_STEP_NS = 10_000_000  # its clock counts hundredths of a second
+_SEVERAL_KINDS = (Service.EGRESS, Service.INGRESS, Service.GATEWAY)
 _PACKETS = (Prober.ARP, Prober.SYN, Prober.ICMP6, Prober.RA, Prober.GARP, Prober.DHCP)
 
 
 def kind_of_lane(lane: Lane) -> str:
     """What a lane looks at, in plain words, e.g. `egress icmp same flow`."""
-    if lane.prober is Prober.ARP:
+    if lane.prober is Prober.ARP or lane.service not in _SEVERAL_KINDS:
         return str(lane.service)
     return f"{lane.service} {lane.prober}{f' {lane.flow} flow' if lane.flow else ''}"
 
@@ -33,7 +34,7 @@ def can_probe(tier: Tier, lane: Lane) -> bool:
     """Whether a prober of that tier can serve the lane."""
     match tier:
         case Tier.SHELL:
-            return lane.prober is Prober.ICMP and lane.flow == "new"
+            return lane.service is Service.EGRESS and lane.prober is Prober.ICMP and lane.flow == "new"
         case Tier.USER:
             return lane.prober not in _PACKETS
         case _:

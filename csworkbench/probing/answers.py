@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .shell import ShellError, one_line
 
 ANSWER_LIMIT = 4096
+INTERFACE_LENGTH = 15  # IFNAMSIZ less the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Facts:
     raw_socket: bool
     user: str
     ping_socket: bool = False
+    interface: str = ""
 
 
 def facts(name: str, out: str) -> Facts:
@@ -31,7 +33,14 @@ def facts(name: str, out: str) -> Facts:
         answer.get("raw_socket") is True,
         one_line(str(answer.get("user", "")), 64),
         answer.get("ping_socket") is True,
+        _interface(answer.get("interface")),
     )
+
+
+def _interface(value: object) -> str:
+    """The name of the default route's interface, empty for anything that is none."""
+    fits = isinstance(value, str) and 0 < len(value) <= INTERFACE_LENGTH and value.isascii() and value.isprintable()
+    return str(value) if fits and not set(str(value)) & set(" /") else ""
 
 
 def last_object(text: str) -> dict[str, object]:

@@ -4,6 +4,8 @@
 from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import ServiceReport
 
+from .answers import changed_line
+from .left_out import left_out_line
 from .run_result import RunResult
 from .tables import printable
 from .times import rfc3339
@@ -50,6 +52,7 @@ def text_report(result: RunResult) -> str:
     said = "not all spools were collected" if missing is None else f"{missing} missing records"
     lines += ["", f"{said}; channels lost and re-opened {losses} times; {state.call_count} API calls"]
     lines += [f"left out: {left.name}: {left.why}" for left in state.left_out]
+    lines += [line for line in (left_out_line(state), changed_line(result)) if line]
     return "\n".join(printable(line) for line in lines)
 
 

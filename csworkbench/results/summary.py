@@ -9,6 +9,7 @@ from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import LaneReport, ServiceReport
 from csworkbench.model.state import JobState
 
+from .answers import answers_of
 from .run_result import RunResult
 from .times import rfc3339, seconds
 
@@ -35,6 +36,11 @@ def summarise(result: RunResult) -> dict[str, Any]:
             for v in state.vantages.values()
         ],
         "left_out": [{"name": left.name, "why": left.why} for left in state.left_out],
+        "lanes_left_out": [
+            {"service": str(left.service), "what": left.what, "why": left.why,
+             "lane": left.lane if left.lane >= 0 else None}
+            for left in state.lanes_left_out
+        ],
     }  # fmt: skip
 
 
@@ -66,6 +72,7 @@ def _service(report: ServiceReport) -> dict[str, Any]:
 
 def _lane(result: RunResult, report: LaneReport) -> dict[str, Any]:
     lane = report.lane
+    answers = answers_of(result, lane.id)
     return {
         "lane": lane.id, "service": str(lane.service), "prober": str(lane.prober), "flow": lane.flow,
         "vantage": lane.vantage, "subject": lane.subject, "target": lane.target, "port": lane.port,
@@ -75,6 +82,9 @@ def _lane(result: RunResult, report: LaneReport) -> dict[str, Any]:
         "by_loss_s": seconds(report.by_loss_ns), "intermittent": report.intermittent, "open": report.open,
         "baseline_rtt_ms": round(report.baseline.median_ns / 1e6, 3) if report.baseline else None,
         "outages": [_outage(result, outage) for outage in report.outages],
+        "counts": not (lane.heartbeat or result.state.lanes[lane.id].left_out),
+        "answers": None if answers is None else
+        {"before": answers.before, "after": answers.after, "changed": answers.changed},
     }  # fmt: skip
 
 

@@ -121,7 +121,7 @@ def _events(result: RunResult, reader: RunFileReader) -> Iterator[Row]:
             yield [result.run, event.seq, at, event.at_ns, *cells]
 
 
-def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911 - one case for each source
+def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911, PLR0912 - one case for each source
     """(source, kind, name, status, low_ns, high_ns, text); None for what is in samples.csv or has no moment."""
     match body:
         case ev.PhaseEntered(phase, why):
@@ -146,6 +146,8 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911 - one case for e
             return ["vantage", "spool", collected.vantage, collected.ended, "", "", text]
         case ev.VantageLeftOut(name, why):
             return ["vantage", "left out", name, "", "", "", why]
+        case ev.LaneLeftOut(service, what, why):
+            return ["run", "lane left out", f"{service} {what}", "", "", "", why]
         case ev.VerdictReached(verdict, _, reasons):
             return ["run", "verdict", str(verdict), "", "", "", "; ".join(reasons)]
         case _:

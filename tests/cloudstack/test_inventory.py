@@ -7,9 +7,9 @@ from csworkbench.cloudstack import AmbiguousNetwork, UnknownNetwork, read_invent
 from csworkbench.cloudstack.errors import BadParameter, Internal
 from csworkbench.cloudstack.inventory import to_router
 from csworkbench.cloudstack.networks import find_network
-from csworkbench.model.cloud import Forwarding, Network, Router, Vm
+from csworkbench.model.cloud import Balancer, Forwarding, Network, Opening, Router, StaticNat, Vm
 
-from .recorded import NET, NETWORK, network, networks, play, router
+from .recorded import APIS, NET, NETWORK, address, network, networks, play, router
 from .support import Bench, api, paged, refusal
 
 
@@ -34,6 +34,39 @@ async def test_a_network_with_all_that_hangs_on_it(bench: Bench) -> None:
     lists = [a for a in bench.cloud.asked if a.params["command"].startswith("list") and "page" in a.params]
     assert all(a.params["listall"] == "true" for a in lists)
     assert bench.cloud.calls("listPublicIpAddresses")[0].params["associatednetworkid"] == NET
+
+
+async def test_what_its_router_serves(bench: Bench) -> None:
+    play(bench.cloud)
+    row = NETWORK | {
+        "service": [{"name": "UserData"}, {"name": "Dns", "provider": []}, "x", {}], "networkdomain": "cs.internal",
+        "ip6gateway": "2001:db8::1", "ip6cidr": "2001:db8::/64",
+    }  # fmt: skip
+    rule = {"publicip": "203.0.113.30", "privateport": "8000", "networkid": NET, "state": "Active"}
+    rules = [rule | {"id": f"lb{n}", "name": f"web{n}", "publicport": str(80 + n)} for n in range(22)]
+    opened = {"ipaddress": "203.0.113.31", "protocol": "TCP", "startport": 22, "endport": 30}
+    bench.cloud.answers |= {
+        "listApis": {"api": [*APIS, api("listLoadBalancerRules"), api("listLoadBalancerRuleInstances")]},
+        "listNetworks": networks(bench.cloud, [row]),
+        "listPublicIpAddresses": paged(
+            "publicipaddress", [address(31, isstaticnat=True, virtualmachineid="vm-2"), address(32, isstaticnat=True)]
+        ),
+        "listFirewallRules": paged(
+            "firewallrule", [{"id": "a"} | opened, {"id": "b", "state": "Revoke"} | opened, {"id": "c"}]
+        ),
+        "listLoadBalancerRules": paged("loadbalancerrule", rules),
+        "listLoadBalancerRuleInstances": paged("loadbalancerruleinstance", [{"id": "vm-2"}, {"id": "vm-10"}]),
+    }
+    found = await read_inventory(bench.client, "probe-net")
+    assert (found.network.services, found.network.domain) == (("Dns", "UserData"), "cs.internal")
+    assert (found.network.ip6_gateway, found.network.ip6_cidr) == ("2001:db8::1", "2001:db8::/64")
+    assert found.static_nats == (StaticNat("203.0.113.31", "vm-2"),)
+    assert found.openings == (Opening("203.0.113.31", "tcp", 22, 30),)
+    assert found.balancers[0] == Balancer("web0", "203.0.113.30", 80, 8000, "tcp", "Active", ("vm-10", "vm-2"))
+    # A call for each rule's back ends, but not for any number of rules.
+    assert len(bench.cloud.calls("listLoadBalancerRuleInstances")) == 20
+    assert (len(found.balancers), found.balancers[-1].vm_ids) == (22, ())
+    assert found.unlisted == ("back ends of 2 more load balancers",)
 
 
 async def test_by_id_and_in_a_project(bench: Bench) -> None:
@@ -114,6 +147,8 @@ async def test_what_the_key_may_not_list_stays_empty(bench: Bench) -> None:
     found = await read_inventory(bench.client, "probe-net")
     assert found.routers == ()
     assert len(found.vms) == 2
+    assert {"routers", "load balancers", "firewall rules"} <= set(found.unlisted)
+    assert "VMs" not in found.unlisted
     assert await read_routers(bench.client, NET) == ()
 
 

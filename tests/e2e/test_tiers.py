@@ -90,7 +90,7 @@ def check_lanes(summary: dict[str, Any], truth: dict[str, Any], tiers: dict[str,
     assert {name: vantage["tier"] for name, vantage in seen.items()} == tiers
     shortest = (truth["end_ns"][0] - truth["start_ns"][1]) / 1e9
     longest = (truth["end_ns"][1] - truth["start_ns"][0]) / 1e9
-    for lane in (lane for lane in summary["lanes"] if lane["service"] == "egress"):
+    for lane in (lane for lane in summary["lanes"] if (lane["service"], lane["prober"]) == ("egress", "icmp")):
         (outage,) = lane["outages"]
         tier, bound_ms = tiers[lane["vantage"]], seen[lane["vantage"]]["clock_bound_ms"]
         print(
@@ -112,12 +112,15 @@ def test_every_tier_holds_the_truth(tmp_path: Path) -> None:
         summary, truth = watch(tmp_path)
     by_tier = check_lanes(summary, truth, tiers)
     assert by_tier["root"]["cannot_see"] == []
-    assert by_tier["user"]["cannot_see"] == ["gateway ARP"]
+    assert by_tier["user"]["cannot_see"] == ["gateway ARP", "dhcp"]
     assert by_tier["shell"]["sees"] == ["egress icmp new flow"]
-    assert by_tier["shell"]["cannot_see"] == ["egress icmp same flow", "gateway ARP", "outages under 400 ms"]
+    assert by_tier["shell"]["cannot_see"] == [
+        "egress icmp same flow", "egress connect", "egress udp", "egress held", "gateway ARP", "dns", "dhcp",
+        "metadata", "password", "outages under 400 ms",
+    ]  # fmt: skip
     with next((tmp_path / "out").rglob("events.csv")).open() as file:
         told = [row["text"] for row in csv.DictReader(file) if row["kind"] == "prober"]
-    assert "user: cannot see gateway ARP" in told
+    assert "user: cannot see gateway ARP, dhcp" in told
 
 
 @pytest.mark.slow

@@ -52,8 +52,8 @@ def test_what_is_said() -> None:
         "outside: tier user: cannot see ingress syn",
     ]
     assert fitted.views["vm01"].sees == ("egress icmp new flow", "egress icmp same flow", "gateway ARP")
-    assert fitted.views["vm02"].sees == ("egress icmp new flow", "egress icmp same flow")
-    assert fitted.views["outside"].sees == ("ingress banner",)
+    assert fitted.views["vm02"].sees == ("egress icmp new flow", "egress icmp same flow", "gateway ARP neighbour")
+    assert fitted.views["outside"].sees == ("ingress banner", "ingress held")
     assert [lane.id for lane in fitted.lanes] == sorted({lane.id for lane in fitted.lanes})
 
 

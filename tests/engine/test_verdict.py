@@ -26,7 +26,7 @@ SOUND = Proof(True, True)
         ([report()], {}, None, Proof(None, True), Verdict.RESTARTED, 0),
         ([report(2.0)], {"egress": 1.5}, None, SOUND, Verdict.RESTARTED, 3),
         ([report(1.5)], {"egress": 1.5}, None, SOUND, Verdict.RESTARTED, 0),
-        ([report(2.0)], {"ingress": 1.5}, None, SOUND, Verdict.RESTARTED, 0),
+        ([report(2.0)], {"ingress": 1.5}, None, SOUND, Verdict.NOT_MEASURABLE, 4),
         ([report()], {}, None, Proof(False, True), Verdict.CHANGED_NOTHING, 5),
         ([report()], {}, None, Proof(True, False), Verdict.FAILED, 1),
         ([report()], {}, "job failed", SOUND, Verdict.FAILED_AND_RECOVERED, 1),

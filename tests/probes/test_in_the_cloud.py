@@ -46,7 +46,7 @@ BREAKS = (("dns", 500), ("metadata", 600), ("balancer", 700), ("egress", 800), (
 PLANS = {
     "outside": ABROAD,
     "vm01": TENANT,
-    "vm02": [lane(0, "dhcp", GATEWAY, every_ms=10_000, tmax_ms=1000)],
+    "vm02": [lane(n, "dhcp", GATEWAY, every_ms=10_000, tmax_ms=1000, path=bool(n)) for n in range(2)],
 }
 SEEN = (  # a break, who sees it in which lane, and which of that lane's outages it is
     ("dns", "vm01", 2, 0),
@@ -183,6 +183,12 @@ def test_a_vm_without_a_lease_is_told_so_and_gets_none(ran: Ran) -> None:
     assert "10.1.1.102" not in "".join(ran.leases)
     record = ran.spools["vm02"].lane(0)[0]
     assert (record.outcome, record.reason, record.detail) == (FAIL, WRONG, 6)  # a NAK, which CloudStack's dnsmasq sends
+    answered = ran.spools["vm02"].lane(1)[0]
+    assert (answered.outcome, answered.reason, answered.detail) == (
+        OK,
+        0,
+        6,
+    )  # with `path` the server lives
 
 
 def test_a_renewal_takes_no_lease_away(ran: Ran) -> None:

@@ -9,7 +9,8 @@ from csworkbench.model.cloud import Forwarding, Inventory, Network, Vm
 from csworkbench.model.lane import Keys, Lane, Prober, Service, Vantage, VantageKind
 from csworkbench.model.sample import Reason
 from csworkbench.model.scenario import Intervals
-from csworkbench.probing.plan import ProbePlan, derive_lanes
+from csworkbench.probing.derive import derive_lanes
+from csworkbench.probing.plan import ProbePlan
 from tests.probes.net import load
 
 S = 1_000_000_000
@@ -57,7 +58,7 @@ def test_the_probe_program_reads_what_is_planned(lane: Lane) -> None:
 
 
 def test_auto_lanes() -> None:
-    lanes = derive_lanes(INVENTORY, [*TENANTS, OUTSIDE], Intervals(), "203.0.113.10")
+    lanes = derive_lanes(INVENTORY, [*TENANTS, OUTSIDE], Intervals(), "203.0.113.10").lanes
     assert [lane.id for lane in lanes] == list(range(len(lanes)))
     egress = [lane for lane in lanes if lane.service is Service.EGRESS]
     assert [(lane.vantage, lane.flow, lane.headline) for lane in egress] == [
@@ -71,7 +72,7 @@ def test_auto_lanes() -> None:
 
 
 def test_lanes_of_a_vantage_do_not_send_in_one_burst() -> None:
-    lanes = derive_lanes(INVENTORY, [*TENANTS, OUTSIDE], Intervals(), "203.0.113.10")
+    lanes = derive_lanes(INVENTORY, [*TENANTS, OUTSIDE], Intervals(), "203.0.113.10").lanes
     for vantage in ("vm01", "outside"):
         offsets = [lane.offset_ns for lane in lanes if lane.vantage == vantage]
         assert len(set(offsets)) == len(offsets)
@@ -79,9 +80,10 @@ def test_lanes_of_a_vantage_do_not_send_in_one_burst() -> None:
 
 
 def test_plan_is_what_format_md_says() -> None:
-    lanes = derive_lanes(INVENTORY, TENANTS[:1], Intervals(), "203.0.113.10")
+    lanes = derive_lanes(INVENTORY, TENANTS[:1], Intervals(), "203.0.113.10").lanes
     plan = json.loads(ProbePlan("ab" * 16, 60.0, tuple(lanes)).to_json())
     assert plan["version"] == 1
     assert [(e["prober"], e.get("flow"), e["target"]) for e in plan["lanes"]] == [
         ("icmp", "new", "203.0.113.10"), ("icmp", "same", "203.0.113.10"), ("arp", None, "10.1.1.1"),
+        ("garp", None, "10.1.1.1"), ("icmp", "new", "127.0.0.1"), ("icmp", "new", "10.1.1.102"),
     ]  # fmt: skip

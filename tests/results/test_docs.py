@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def words(name: str) -> set[str]:
     """Everything that the page sets in code type."""
     text = re.sub(r"^```.*?^```", "", (ROOT / name).read_text(), flags=re.M | re.S)
-    return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"[A-Za-z_]+", code)}
+    return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"[A-Za-z_][A-Za-z_0-9]*", code)}
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,12 @@ class Rows:
 
     def _service(self, view: RunView, service: Service) -> Iterator[Row]:
         kinds: dict[str, list[Lane]] = {}
-        for state in view.state.lanes.values():
-            if state.lane.service is service:
-                kinds.setdefault(f"{state.lane.prober}/{state.lane.flow}", []).append(state.lane)
-        foldable = any(len(lanes) > 1 for lanes in kinds.values())
         unfolded = service in self.unfolded
+        of_service = [state for state in view.state.lanes.values() if state.lane.service is service]
+        shown_states = [s for s in of_service if unfolded or not (s.lane.heartbeat or s.left_out)]
+        for state in shown_states:
+            kinds.setdefault(_kind(state.lane, unfolded=unfolded), []).append(state.lane)
+        foldable = len(of_service) > len(shown_states) or any(len(lanes) > 1 for lanes in kinds.values())
         fold = ("unfolded" if unfolded else "folded") if foldable else ""
         first = True
         for kind, lanes in sorted(kinds.items(), key=lambda item: (not item[1][0].headline, item[0])):
@@ -100,6 +101,13 @@ class Rows:
             worst = known if _badness(view, worst) <= _badness(view, known) + slack else worst
         self._worst[service, kind] = worst.id
         return worst
+
+
+def _kind(lane: Lane, *, unfolded: bool) -> str:
+    """What is folded into one row; of the control lanes all, for one look tells whether any of them was down."""
+    if lane.service is Service.CONTROL and not unfolded:
+        return ""
+    return f"{lane.prober}/{lane.flow}/{lane.headline}"
 
 
 def _badness(view: RunView, lane: Lane) -> int:

@@ -15,6 +15,7 @@ from .base import LinesPanel
 
 RUNNING = "running"
 NAMED_AT_MOST = 2
+IN_TWO_LINES = 3
 
 
 class NetworkPanel(LinesPanel):
@@ -91,16 +92,29 @@ class ServicesPanel(LinesPanel):
         super().__init__(view, glyphs, panel_id="services")
 
     def lines(self) -> Iterable[Line]:
-        """Two lines per service, one on a narrow terminal."""
+        """Two lines per service, one on a narrow terminal and when there are many."""
         cells = max(self.content_size.width, 20)
+        tight = len(self.view.services) > IN_TWO_LINES
         if not self.view.services:
             yield (("no lanes yet", "$faint"),)
         spoken = {r.lane.service for r in self.view.reports.values() if r.sent}
+        quiet = [r for r in self.view.services if r.service in spoken and not r.outages]
+        folded = quiet if self.screen.has_class("-narrow") and tight else []
         for report in self.view.services:
+            if report in folded:
+                continue
             if report.service not in spoken:
                 yield ((fit(report.service.value, 11), "b"), ("  nothing counted yet", "$faint"))
                 continue
-            yield from [_short(report)] if self.screen.has_class("-narrow") else _service(report, cells)
+            if self.screen.has_class("-narrow"):
+                yield _short(report)
+            elif tight:
+                yield _tight(report, cells)
+            else:
+                yield from _service(report, cells)
+        if folded:
+            names = ", ".join(report.service.value for report in folded)
+            yield ((fit("no outage", 12), "$success"), (fit(names, cells - 12), "$muted"))
 
 
 def _short(report: ServiceReport) -> Line:
@@ -111,6 +125,14 @@ def _short(report: ServiceReport) -> Line:
     still = "still down, " if report.open else ""
     tail = f"  {still}worst {clean(report.worst, 40) or '?'} · {report.hit}/{report.lanes} hit"
     return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}", "$muted"))
+
+
+def _tight(report: ServiceReport, cells: int) -> Line:
+    name = (fit(report.service.value, 11), "b")
+    if not report.outages:
+        return (name, (fit("up", 8, right=True), "$success"))
+    figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
+    return (name, figure, (fit(f" {bounds(report.low_ns, report.high_ns)}", max(cells - 19, 0)), "$muted"))
 
 
 def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
