@@ -356,4 +356,22 @@ def maintenance(state: Path, off: bool) -> None:
     _manage(state, action="maintenance", off=off)
 
 
+@lab.command("swap-mac")
+@click.argument("network")
+@click.option("--gap-ms", required=True, type=click.IntRange(1), help="How long the gateway is away.")
+@click.option("--no-garp", is_flag=True, help="It does not announce its new MAC.")
+@click.option("--follow", "follow_s", default=0.0, metavar="SECONDS", help="Then wait until every VM has found it.")
+@click.pass_obj
+def swap_mac(state: Path, network: str, gap_ms: int, no_garp: bool, follow_s: float) -> None:
+    """Take NETWORK's gateway away for an exact time and bring it back with another MAC; print the stamps."""
+    import json
+
+    from csworkbench.lab import client
+
+    message = {"op": "swap-mac", "network": network, "gap_ms": gap_ms, "garp": not no_garp, "follow_s": follow_s}
+    with _one_line_errors():
+        *_, last = client.ask(state, message)
+    click.echo(json.dumps(last["made"]))
+
+
 lab.add_command(truth)

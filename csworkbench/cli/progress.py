@@ -144,6 +144,8 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of li
             return f"event {seen.type} {seen.state}"
         case ev.ChannelChanged(vantage, ev.ChannelState.LOST, detail):
             return f"channel to {vantage} lost: {detail}"
+        case ev.ChannelChanged(vantage, ev.ChannelState.QUIET):
+            return f"{vantage} is quiet: its prober goes on, and nobody talks to it for now"
         case ev.ChannelChanged(vantage, ev.ChannelState.OPEN, detail) if detail:
             return f"channel to {vantage} {detail}"
         case ev.InventorySeen(inventory):

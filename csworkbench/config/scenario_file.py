@@ -45,6 +45,7 @@ _LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
     ("phases", "baseline"): (1.0, 86400.0),
     ("phases", "confirm"): (0.5, 86400.0),
     ("phases", "settle_limit"): (1.0, 86400.0),
+    ("phases", "quiet"): (0.0, 86400.0),
     ("repeat",): (1, 1000),
 }
 
@@ -144,6 +145,10 @@ def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
             )
     _check_lanes(document, scenario)
     _check_addresses(document, scenario)
+    tenants = scenario.vantages.tenants
+    if tenants is not None and tenants.quiet == tenants.sentinel != model.AUTO:
+        where = document.where(("vantages", "tenants", "quiet"))
+        raise ConfigError(f"{where}: quiet: {tenants.quiet} is the sentinel, and asking heals what it would show")
     if not scenario.network.strip():
         raise ConfigError(f"{document.where(('network',))}: network: a name or id is needed")
 

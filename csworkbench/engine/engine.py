@@ -4,7 +4,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from csworkbench.measurement.analysis import Analysis
 from csworkbench.model.event import (
@@ -145,17 +145,19 @@ class Engine:
         proof: Proof | None = None
         settled = True
         if prepared.operation is None:
+            await self._stop.during(vantages.hush())
             self._enter(Phase.MEASURE)
             await self._just_measure(vantages)
         else:
             if self._interactive:
                 await self._wait_for_go()
+            await self._stop.during(vantages.hush())
             # The routers go on changing after the job has ended, so they are watched until everything is calm.
             watching = asyncio.create_task(keep_watching(prepared, self._journal))
             try:
                 failure = await self._operate(prepared)
                 self._enter(Phase.SETTLE)
-                settled = await self._settle()
+                settled = await self._settle(vantages)
             finally:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
@@ -227,20 +229,31 @@ class Engine:
         self._journal.write(Notice(Level.ERROR, text))
         return text
 
-    async def _settle(self) -> bool:
-        """Until every lane has been ok for the confirm window (True), or the limit has passed (S13)."""
-        phases = self._scenario.phases
+    async def _settle(self, vantages: VantageSet) -> bool:
+        """Until every lane has been ok for the confirm window (True), or the limit has passed (S13).
+
+        First without those that nobody talks to; then these are woken, and have to be ok that long as well (S11).
+        """
+        phases, loop = self._scenario.phases, asyncio.get_running_loop()
         entered_ns = self.state.phases[-1][1]
         late = late_checks(self.state, phases.confirm)
+        end, wake_at = loop.time() + phases.settle_limit, loop.time() + self._scenario.quiet_s
 
         def settled() -> bool:
             self._analysis.update()
-            since = self._analysis.all_ok_since_ns(late)
+            unheard = late | self._lanes_of(vantages.hushed)
+            since = self._analysis.all_ok_since_ns(unheard)
             calm_from = max(since or 0, entered_ns)
-            return since is not None and self._analysis.seen_until_ns(late) - calm_from >= phases.confirm * 1e9
+            return since is not None and self._analysis.seen_until_ns(unheard) - calm_from >= phases.confirm * 1e9
+
+        def to_wake() -> bool:
+            return loop.time() >= wake_at and (self._nobody_speaks(vantages) or settled())
 
         try:
-            if await self._stop.pause(phases.settle_limit, settled):
+            if vantages.hushed:
+                await self._stop.pause(max(end - loop.time(), 0.0), to_wake)
+                vantages.wake()
+            if await self._stop.pause(max(end - loop.time(), 0.0), settled):
                 await self._check_late(late)
                 return True
             text = f"not all lanes were seen to come back within {phases.settle_limit:.0f} s: reported as open"
@@ -248,6 +261,12 @@ class Engine:
         except Interrupted:
             self._journal.write(Notice(Level.WARN, "stopped while settling: outages still open are reported as open"))
         return False
+
+    def _lanes_of(self, vantages: Collection[str]) -> frozenset[int]:
+        return frozenset(i for i, lane in self.state.lanes.items() if lane.lane.vantage in vantages)
+
+    def _nobody_speaks(self, vantages: VantageSet) -> bool:
+        return all(lane.lane.vantage in vantages.hushed for lane in self.state.lanes.values())
 
     async def _check_late(self, late: frozenset[int]) -> None:
         """Once more each lane that is slower than the confirm window (S13): a sample that was sent from now on."""

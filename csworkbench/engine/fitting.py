@@ -12,7 +12,7 @@ from csworkbench.model.tier import Tier, can_probe, finer, fitted, kind_of_lane
 from csworkbench.probing.choose import Chosen
 from csworkbench.probing.derive import Able, Targets, derive_lanes
 
-RAW_TIERS = (Tier.ROOT, Tier.SUDO)
+from .roles import RAW_TIERS, leave_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,9 @@ def fit(
 ) -> Fitted:
     """The lanes that a network gives, as far as the vantages can serve them."""
     derived = derive_lanes(inventory, vantages, intervals, egress_target, targets, able(chosen))
+    wanted = leave_alone(vantages, derived.lanes)
     kept = [
-        fitted(of.tier, lane, coarse=of.coarse)
-        for lane in derived.lanes
-        if can_probe((of := chosen[lane.vantage]).tier, lane)
+        fitted(of.tier, lane, coarse=of.coarse) for lane in wanted if can_probe((of := chosen[lane.vantage]).tier, lane)
     ]
     views = {}
     for vantage in vantages:
@@ -87,13 +86,6 @@ def _answering(vantage: Vantage, vantages: Sequence[Vantage]) -> list[Vantage]:
 def _shows(lane: Lane) -> bool:
     """Control lanes and heartbeats are no view of a service."""
     return lane.service is not Service.CONTROL and not lane.heartbeat
-
-
-def with_sentinel(vantages: Sequence[Vantage], chosen: dict[str, Chosen]) -> list[Vantage]:
-    """The first tenant that can asks for the gateway's MAC; asking refreshes its own entry, so no other does (S11)."""
-    able = (v.name for v in vantages if v.kind is VantageKind.TENANT and chosen[v.name].tier in RAW_TIERS)
-    name = next(able, "")
-    return [replace(v, sentinel=v.name == name) for v in vantages]
 
 
 def told(views: dict[str, View]) -> list[str]:

@@ -8,16 +8,19 @@ from typing import TypeVar
 from csworkbench.model.event import LaneAdded, Level, Notice, SpoolCollected, VantageAdded, VantageLeftOut
 from csworkbench.model.lane import Lane, Vantage, VantageKind
 from csworkbench.model.protocols import Journal
-from csworkbench.model.scenario import Refused, Scenario
+from csworkbench.model.scenario import EVERYBODY, Refused, Scenario
 from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
 from csworkbench.probing.choose import ALL_TIERS, LOCAL_TIERS, Chosen
 from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.shell import ShellError
 
-from .fitting import Fitted, View, fit, told, with_sentinel
+from .fitting import Fitted, View, fit, told
 from .order import in_waves, listening, require_budgeted, with_port
 from .prepared import NotPrepared, Prepared
+from .roles import with_roles
+
+HUSH_S = 0.3  # until the last packets of closed connections have passed: nothing tells when they have
 
 T = TypeVar("T")
 
@@ -30,6 +33,7 @@ class VantageSet:
         self._agents: dict[str, VantageAgent] = {}
         self._started: list[VantageAgent] = []
         self._listening: frozenset[str] = frozenset()
+        self._usable: list[Vantage] = []
         self._ready = 0
         self._hurry = asyncio.Event()
 
@@ -52,25 +56,7 @@ class VantageSet:
         """Reach every vantage, push and start the probers. Raises NotPrepared when nothing can be measured."""
         for name, why in self._prepared.left_out:
             self._journal.write(VantageLeftOut(name, why))
-        wanted = [vantage for vantage, _ in self._prepared.vantages]
-        bundle = await asyncio.to_thread(build_bundle)
-        self._agents = {
-            vantage.name: VantageAgent(
-                vantage.name, connect, bundle, self._journal,
-                tiers=ALL_TIERS if vantage.kind is VantageKind.TENANT else LOCAL_TIERS,
-            )
-            for vantage, connect in self._prepared.vantages
-        }  # fmt: skip
-        self._say(0, len(wanted))
-        prepared = await _all(*(self._prepare(vantage, len(wanted)) for vantage in wanted))
-        chosen = {vantage.name: of for vantage, of in prepared if of is not None}
-        usable = with_sentinel([vantage for vantage, of in prepared if of is not None], chosen)
-        if not usable:
-            raise NotPrepared("not measurable: no vantage could be reached", 4)
-        asked = [vantage for vantage in wanted if vantage.kind is VantageKind.TENANT]
-        if asked and not any(vantage.kind is VantageKind.TENANT for vantage in usable):
-            # Leaving out some is what `refused: skip` says; without any, egress would go unmeasured unnoticed.
-            raise NotPrepared(f"not measurable: none of {len(asked)} tenants could be reached", 4)
+        chosen, usable = await self._reach_all()
         targets = with_port(self._prepared.targets, self._token)
         fitted = fit(
             self._prepared.inventory, usable, chosen, self._scenario.intervals, self._prepared.egress_target, targets
@@ -99,6 +85,53 @@ class VantageSet:
                 self._started.append(self._agents[vantage.name])
                 self._agents[vantage.name].follow()
         return lanes
+
+    async def _reach_all(self) -> tuple[dict[str, Chosen], list[Vantage]]:
+        """What works where, and the vantages that can be used, with their roles. Raises NotPrepared without any."""
+        wanted = [vantage for vantage, _ in self._prepared.vantages]
+        bundle = await asyncio.to_thread(build_bundle)
+        self._agents = {
+            vantage.name: VantageAgent(
+                vantage.name, connect, bundle, self._journal,
+                tiers=ALL_TIERS if vantage.kind is VantageKind.TENANT else LOCAL_TIERS,
+            )
+            for vantage, connect in self._prepared.vantages
+        }  # fmt: skip
+        self._say(0, len(wanted))
+        prepared = await _all(*(self._prepare(vantage, len(wanted)) for vantage in wanted))
+        chosen = {vantage.name: of for vantage, of in prepared if of is not None}
+        reached = [vantage for vantage, of in prepared if of is not None]
+        usable, doubts = with_roles(reached, chosen, self._scenario.vantages.tenants, self._prepared.operation is None)
+        for line in doubts:
+            self._journal.write(Notice(Level.WARN, line))
+        self._usable = usable
+        if not usable:
+            raise NotPrepared("not measurable: no vantage could be reached", 4)
+        asked = [vantage for vantage in wanted if vantage.kind is VantageKind.TENANT]
+        if asked and not any(vantage.kind is VantageKind.TENANT for vantage in usable):
+            # Leaving out some is what `refused: skip` says; without any, egress would go unmeasured unnoticed.
+            raise NotPrepared(f"not measurable: none of {len(asked)} tenants could be reached", 4)
+        return chosen, usable
+
+    @property
+    def hushed(self) -> frozenset[str]:
+        """Whom nobody talks to at present."""
+        return frozenset(agent.name for agent in self._started if agent.hushed)
+
+    async def hush(self) -> None:
+        """Close the channel to the quiet VM, or to all tenants when the scenario says so; their probers go on (S11)."""
+        tenants = self._scenario.vantages.tenants
+        everybody = tenants is not None and tenants.quiet == EVERYBODY
+        names = {v.name for v in self._usable if v.quiet or (everybody and v.kind is VantageKind.TENANT)}
+        chosen = [agent for agent in self._started if agent.name in names]
+        if chosen:
+            await _every(*(agent.hush() for agent in chosen))
+            await asyncio.sleep(HUSH_S)
+
+    def wake(self) -> None:
+        """Open the channels that `hush` closed."""
+        for agent in self._started:
+            agent.wake()
 
     async def collect(self, limit_s: float) -> list[SpoolCollected]:
         """Stop all probers that run and read their spools to the last record. Does nothing the second time."""

@@ -12,6 +12,7 @@ from csworkbench.lab.calls_handover import hand_over, spool, take_over
 from csworkbench.lab.calls_http import metadata, passwords, website
 from csworkbench.lab.calls_mounts import protect, unprotect
 from csworkbench.lab.calls_netlink import cut, cut_ports, flush_conntrack
+from csworkbench.lab.calls_swap import swap_mac
 from csworkbench.lab.calls_systemvm import console_proxy, file_server, storage_agent
 from csworkbench.lab.calls_vrrp import follow_vrrp
 from csworkbench.lab.calls_witness import witness
@@ -32,6 +33,7 @@ CALLS: dict[str, Callable[..., str]] = {
     "unprotect": unprotect,
     "storage_agent": storage_agent,
     "spool": spool,
+    "swap_mac": swap_mac,
     "take_over": take_over,
     "tracked": tracked,
     "website": website,

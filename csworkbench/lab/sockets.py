@@ -14,6 +14,7 @@ from pathlib import Path
 from csworkbench.lab import wire
 from csworkbench.lab.cloud import Cloud
 from csworkbench.lab.hosts import LabError
+from csworkbench.lab.mac_swap import swap_mac
 from csworkbench.lab.manage import manage
 
 _log = logging.getLogger(__name__)
@@ -118,6 +119,15 @@ def controller(
                 case "break":
                     made = await asyncio.shield(cloud.cut(str(message["path"]), int(message["ms"])))
                     _send(client, {"done": True, "made": made})
+                case "swap-mac":
+                    swapping = swap_mac(
+                        cloud,
+                        str(message["network"]),
+                        int(message["gap_ms"]),
+                        garp=bool(message.get("garp", True)),
+                        follow_s=float(message.get("follow_s", 0.0)),
+                    )
+                    _send(client, {"done": True, "made": await asyncio.shield(swapping)})
                 case "fault":
                     if message.get("name") is not None:
                         await cloud.faults.change(str(message["name"]), on=not message.get("off", False))

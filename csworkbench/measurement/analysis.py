@@ -155,7 +155,10 @@ class Analysis:
         return [(self.align(analysed.lane.vantage, at_ns), mac) for at_ns, mac in analysed.owners]
 
     def all_ok_since_ns(self, without: Container[int] = ()) -> int | None:
-        """Since when every awaited lane has been ok, recorder ns; None while one is down or has not spoken."""
+        """Since when every awaited lane has been ok, recorder ns; None while one is down or has not spoken.
+
+        `without`: lanes from which nothing is to be expected at present.
+        """
         since = 0
         awaited = self._awaited(without)
         for lane in awaited:
@@ -172,6 +175,13 @@ class Analysis:
         if not awaited or not all(a.fold.last_evidence_ns for a in awaited):
             return 0
         return min(self.align(a.lane.vantage, a.fold.last_evidence_ns) for a in awaited)
+
+    def seen_of_ns(self, lane_id: int) -> int:
+        """Up to when that lane's verdicts have been folded, recorder ns; 0 when it has none yet."""
+        lane = self._lanes.get(lane_id)
+        if lane is None or not lane.fold.last_evidence_ns:
+            return 0
+        return self.align(lane.lane.vantage, lane.fold.last_evidence_ns)
 
     def _awaited(self, without: Container[int]) -> list[LaneAnalysis]:
         return [a for i, a in self._lanes.items() if a.lane.awaited and not a.state.left_out and i not in without]

@@ -49,12 +49,13 @@ class Level(StrEnum):
 
 
 class ChannelState(StrEnum):
-    """The SSH (or local) channel to a vantage. Losing it loses no sample."""
+    """The SSH (or local) channel to a vantage. Losing it loses no sample. `quiet`: closed on purpose for a while."""
 
     OPENING = "opening"
     OPEN = "open"
     LOST = "lost"
     CLOSED = "closed"
+    QUIET = "quiet"
 
 
 class JobStatus(StrEnum):

@@ -12,6 +12,10 @@ class Refused(StrEnum):
     FAIL = "fail"
 
 
+AUTO, NOBODY, EVERYBODY = "auto", "none", "all"  # beside a VM's name
+QUIET_S = 60.0  # kernels let go of a MAC after 13 to 47 s
+
+
 @dataclass(frozen=True, slots=True)
 class LabOptions:
     """The test cloud that a run starts for itself. `scale` shortens injected waits, never protocol timers."""
@@ -60,6 +64,8 @@ class Tenants:
     host_key: str = "known"  # known: refuse an unknown key; accept-new: keep the first one seen
     proxy_command: str = ""
     refused: Refused = Refused.SKIP
+    sentinel: str = AUTO  # the one VM that asks for the gateway's MAC (S11)
+    quiet: str = AUTO  # the one VM that nobody talks to from the change to its recovery; NOBODY; EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +89,16 @@ class Vantages:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Lengths in seconds. `settle_limit` is when an outage is given up as open."""
+    """Lengths in seconds. `settle_limit` is when an outage is given up as open.
+
+    `quiet`: for how long after the operation at least nobody talks to the quiet VM; None: see `Scenario.quiet_s`.
+    """
 
     warmup: float = 2.0
     baseline: float = 30.0
     confirm: float = 60.0
     settle_limit: float = 600.0
+    quiet: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +141,12 @@ class Scenario:
     budget: dict[str, float] = field(default_factory=dict)
     repeat: int = 1
     environment: str = ""  # hypervisor and release in words, for comparisons
+
+    @property
+    def quiet_s(self) -> float:
+        """`phases.quiet`, by default 60 s: longer than a kernel holds on to a dead MAC. The test cloud announces its
+        routers, so there it is the confirm window, unless the scenario says otherwise.
+        """
+        if self.phases.quiet is not None:
+            return self.phases.quiet
+        return min(self.phases.confirm, QUIET_S) if self.cloud == "lab" else QUIET_S

@@ -38,6 +38,16 @@ class VantageState:
     echoes: list[ev.ClockEcho] = field(default_factory=list)
     last_clock: ev.RemoteClock | None = None
     collected: ev.SpoolCollected | None = None
+    hushed: list[tuple[int, int]] = field(default_factory=list)  # (from, until) ns; until is 0 while it is quiet
+
+    def turn(self, channel: ev.ChannelState, at_ns: int) -> None:
+        """Its channel changed."""
+        if channel is ev.ChannelState.QUIET:
+            self.hushed.append((at_ns, 0))
+        elif self.hushed and not self.hushed[-1][1]:
+            self.hushed[-1] = (self.hushed[-1][0], at_ns)
+        self.channel = channel
+        self.losses += channel is ev.ChannelState.LOST
 
 
 @dataclass(slots=True)
@@ -163,8 +173,7 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
                 state.vantages[started.vantage].started = started
         case ev.ChannelChanged(name, channel):
             if name in state.vantages:
-                state.vantages[name].channel = channel
-                state.vantages[name].losses += channel is ev.ChannelState.LOST
+                state.vantages[name].turn(channel, event.at_ns)
         case ev.ClockEcho() as echo:
             if echo.vantage in state.vantages:
                 state.vantages[echo.vantage].echoes.append(echo)

@@ -50,6 +50,7 @@ class VantageAgent:
         self._folder = ""
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
+        self._hushed = False
 
     @property
     def sampling(self) -> bool:
@@ -101,6 +102,35 @@ class VantageAgent:
         )
         self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
 
+    @property
+    def hushed(self) -> bool:
+        """True from `hush` to `wake`."""
+        return self._hushed
+
+    async def hush(self) -> None:
+        """Close the channel on purpose, connection and all, and open none until `wake`. The prober goes on (S11)."""
+        if self._hushed or self._task is None or self._watch is None or self._watch.ended.is_set():
+            return
+        self._hushed = True
+        self._up.clear()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._watch.ended.is_set():  # meanwhile: there is nothing to wake any more
+            self._hushed = False
+            return
+        if self._shell is not None:
+            shell, self._shell = self._shell, None
+            await shell.close()
+        self._journal.write(ChannelChanged(self.name, ChannelState.QUIET))
+
+    def wake(self) -> None:
+        """Talk to it again, and catch up with its spool. Does nothing when it is not hushed."""
+        if not self._hushed or self._watch is None:
+            return
+        self._hushed = False
+        self._journal.write(ChannelChanged(self.name, ChannelState.OPENING, "no longer quiet"))
+        self._task = asyncio.create_task(self._keep_tailing(self._watch), name=f"tail {self.name}")
+
     async def collect(self, limit_s: float, hurry: asyncio.Event | None = None) -> SpoolCollected:
         """Stop the prober, read its spool to the end and remove it there; `hurry` cuts that short.
 
@@ -111,6 +141,7 @@ class VantageAgent:
             collected = SpoolCollected(self.name, 0, 0, "never started")
             self._journal.write(collected)
             return collected
+        self.wake()
         hurry, asked_ns = hurry or asyncio.Event(), self._clock_ns()
         await self._read_to_the_end(watch, limit_s, hurry)
         reader = watch.reader
@@ -211,7 +242,8 @@ class VantageAgent:
             try:
                 if self._shell is None:
                     self._shell, attempts = await reconnect(self._connect, self._warn)
-                    detail = f"re-opened after {(self._clock_ns() - lost_ns) / 1e9:.1f} s, {attempts} attempts"
+                    took = f" after {(self._clock_ns() - lost_ns) / 1e9:.1f} s" if lost_ns else ""  # else it was quiet
+                    detail = f"re-opened{took}, {attempts} attempts"
                 await self._tail(self._shell, watch, detail)
             except (ShellError, FrameError, OSError, TimeoutError) as error:
                 self._up.clear()

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lines that people read after a run."""
 
+from csworkbench.measurement.arp_report import ArpReport
 from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import ServiceReport
+from csworkbench.model.lane import Service
 
 from .answers import changed_line
+from .arp import parts, role_lines
 from .left_out import left_out_line
 from .run_result import RunResult
 from .tables import printable
@@ -18,11 +21,12 @@ def bounds(down_ns: int, low_ns: int, high_ns: int) -> str:
     return f"{down_ns / 1e9:.2f} s [{low_ns / 1e9:.2f}, {high_ns / 1e9:.2f}]"
 
 
-def headline(report: ServiceReport) -> str:
-    """One service in one line, without its name."""
+def headline(report: ServiceReport, parts: str = "") -> str:
+    """One service in one line, without its name. `parts`: what its worst downtime is made of."""
     if not report.hit:
         return f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  no outage on {report.lanes} lanes"
-    text = f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  worst {printable(report.worst)}"
+    text = f"{bounds(report.down_ns, report.low_ns, report.high_ns)}{f'  = {parts}' if parts else ''}"
+    text += f"  worst {printable(report.worst)}"
     text += f", {report.hit} of {report.lanes} lanes hit, median {report.median_ns / 1e9:.2f} s"
     return text + (", still down" if report.open else "")
 
@@ -39,7 +43,12 @@ def text_report(result: RunResult) -> str:
         took = f" in {(ended.first_new_ns - job.changes[0].first_new_ns) / 1e9:.1f} s" if ended else ""
         lines.append(f"job: {job.command} {job.status}{took}")
     lines.append("")
-    lines += [f"{service:<12} down {headline(report)}" for service, report in result.services().items()]
+    egress = parts(ArpReport(state, result.analysis).egress())
+    lines += [
+        f"{service:<12} down {headline(report, egress if service is Service.EGRESS else '')}"
+        for service, report in result.services().items()
+    ]
+    lines += [f"  {line}" for line in role_lines(result)]
     outages = [o for o in result.analysis.outages() if state.lanes[o.lane].lane.headline]
     if outages:
         lines += ["", f"outages of the headline lanes ({len(outages)}):"]

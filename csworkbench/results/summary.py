@@ -5,26 +5,34 @@ from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
+from csworkbench.measurement.arp_report import ArpReport
 from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import LaneReport, ServiceReport
+from csworkbench.model.lane import Service
 from csworkbench.model.state import JobState
 
 from .answers import answers_of
+from .arp import egress_json, gateway_json, quiet_json, split_json
 from .run_result import RunResult
 from .times import rfc3339, seconds
 
 
 def summarise(result: RunResult) -> dict[str, Any]:
     """One run's summary, in the contract's keys; more are only ever added."""
-    state = result.state
+    state, arp = result.state, ArpReport(result.state, result.analysis)
     return {
         "run": result.run,
         "name": state.opened.name if state.opened else "",
         "verdict": result.verdict,
         "reasons": list(state.verdict.reasons) if state.verdict else [],
         "missing_records": state.missing_records,
-        "services": {str(s): _service(report) for s, report in result.services().items()},
-        "lanes": [_lane(result, report) for report in result.lanes()],
+        "services": {
+            str(s): _service(report)
+            | (egress_json(arp) if s is Service.EGRESS else {})
+            | (gateway_json(result, arp) if s is Service.GATEWAY else {})
+            for s, report in result.services().items()
+        },
+        "lanes": [_lane(result, arp, report) for report in result.lanes()],
         "jobs": [_job(job) for job in state.jobs.values()],
         "vantages": [
             {"name": v.vantage.name, "kind": str(v.vantage.kind), "sentinel": v.vantage.sentinel,
@@ -32,7 +40,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
              "sees": list(v.started.sees) if v.started else [],
              "cannot_see": list(v.started.cannot_see) if v.started else [], "channel_losses": v.losses,
              "clock_bound_ms": round(result.analysis.bound_ns(v.vantage.name) / 1e6, 3),
-             "missing_records": v.collected.missing if v.collected else None}
+             "missing_records": v.collected.missing if v.collected else None, **quiet_json(v)}
             for v in state.vantages.values()
         ],
         "left_out": [{"name": left.name, "why": left.why} for left in state.left_out],
@@ -70,7 +78,7 @@ def _service(report: ServiceReport) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lane(result: RunResult, report: LaneReport) -> dict[str, Any]:
+def _lane(result: RunResult, arp: ArpReport, report: LaneReport) -> dict[str, Any]:
     lane = report.lane
     answers = answers_of(result, lane.id)
     return {
@@ -81,7 +89,10 @@ def _lane(result: RunResult, report: LaneReport) -> dict[str, Any]:
         "down_s": seconds(report.down_ns), "low_s": seconds(report.low_ns), "high_s": seconds(report.high_ns),
         "by_loss_s": seconds(report.by_loss_ns), "intermittent": report.intermittent, "open": report.open,
         "baseline_rtt_ms": round(report.baseline.median_ns / 1e6, 3) if report.baseline else None,
-        "outages": [_outage(result, outage) for outage in report.outages],
+        "outages": [
+            _outage(result, outage) | (split_json(arp.split(outage)) if arp.splittable(lane) else {})
+            for outage in report.outages
+        ],
         "counts": not (lane.heartbeat or result.state.lanes[lane.id].left_out),
         "answers": None if answers is None else
         {"before": answers.before, "after": answers.after, "changed": answers.changed},

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from csworkbench.measurement.arp_report import ArpReport
 from csworkbench.model import event as ev
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane
 from csworkbench.recording.reader import RunFileReader
 
+from .arp import SPLIT_COLUMNS, split_cells
 from .run_result import RunResult
 from .times import SECOND_NS, rfc3339, seconds_text
 
@@ -25,6 +27,7 @@ SAMPLES = (
 OUTAGES = (
     "run", *LANE_COLUMNS, "headline", "start", "start_ns", "end", "end_ns", "onset_low_ns", "onset_high_ns",
     "end_low_ns", "end_high_ns", "down_s", "low_s", "high_s", "lost", "reason", "blip", "open",
+    *SPLIT_COLUMNS,
 )  # fmt: skip
 EVENTS = ("run", "seq", "at", "at_ns", "source", "kind", "name", "status", "low_ns", "high_ns", "text")
 SUMMARY = (
@@ -99,7 +102,7 @@ def _samples(result: RunResult) -> Iterator[Row]:
 
 
 def _outages(result: RunResult) -> Iterator[Row]:
-    state = result.state
+    state, arp = result.state, ArpReport(result.state, result.analysis)
     for outage in result.analysis.outages():
         lane = state.lanes[outage.lane].lane
         end = rfc3339(state.wall_ns(outage.end_ns)) if outage.end_ns else ""
@@ -107,7 +110,7 @@ def _outages(result: RunResult) -> Iterator[Row]:
             *_lane_cells(result.run, lane), int(lane.headline), rfc3339(state.wall_ns(outage.start_ns)),
             outage.start_ns, end, outage.end_ns or "", *outage.onset, *outage.end, seconds_text(outage.down_ns),
             seconds_text(outage.low_ns), seconds_text(outage.high_ns), outage.lost, outage.reason.text,
-            int(outage.blip), int(outage.open),
+            int(outage.blip), int(outage.open), *split_cells(arp, lane, outage),
         ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from csworkbench.model.event import Level, OperationPlanned, Phase, Verdict
+from csworkbench.model.event import ChannelState, Level, OperationPlanned, Phase, Verdict
 
 from .text import clean
 from .times import bounds, number, relative, seconds, span
@@ -119,12 +119,18 @@ def _change(view: RunView) -> Guidance:
 
 def _settle(view: RunView) -> Guidance:
     confirm = view.planned_s("confirm")
-    since = view.analysis.all_ok_since_ns()
-    if since is None:
+    hushed = [v.vantage.name for v in view.state.vantages.values() if v.channel is ChannelState.QUIET]
+    unheard = {lane_id for lane_id, state in view.state.lanes.items() if state.lane.vantage in hushed}
+    since = view.analysis.all_ok_since_ns(unheard)
+    if all(state.lane.vantage in hushed for state in view.state.lanes.values()):
+        waiting = "nobody is talked to for now"
+    elif since is None:
         waiting = "a lane is still down"
     else:
         quiet = (view.now_ns - since) / 1e9
         waiting = f"all lanes up for {quiet:.0f} of {confirm:.0f} s" if confirm else f"all lanes up for {quiet:.0f} s"
+    if len(hushed) == 1:
+        waiting += f", {clean(hushed[0], 40)} left alone"
     return Guidance("busy", (((f"Settling: {waiting}", "b"), (_ended(view), "$muted")), _so_far(view)))
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from csworkbench.measurement.analysis import Analysis
+from csworkbench.measurement.arp_report import ArpReport, EgressSplit
 from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import LaneReport, ServiceReport
 from csworkbench.model.cloud import Router
@@ -45,6 +46,7 @@ class RunView:
         self.reports: dict[int, LaneReport] = {}
         self.services: list[ServiceReport] = []
         self.outages: list[Outage] = []  # most important first
+        self.egress_split: EgressSplit | None = None  # of the VM with the longest egress downtime
         self._phases: dict[str, float] = {}
         self._folded = 0
         self._computed = -1
@@ -70,6 +72,7 @@ class RunView:
             self.analysis.update()
         self.reports = {lane_id: self.analysis.lane(lane_id) for lane_id in self.state.lanes}
         self.services = self.analysis.services()
+        self.egress_split = ArpReport(self.state, self.analysis).egress()
         found = [outage for report in self.reports.values() for outage in report.outages]
         self.outages = sorted(found, key=self._importance)
         return True
@@ -134,9 +137,10 @@ class RunView:
 
     @property
     def channels(self) -> tuple[int, int]:
-        """(open, all) channels to vantages whose prober has been started or is to be."""
+        """(as they should be, all) channels to vantages whose prober has been started or is to be."""
         every = list(self.state.vantages.values())
-        return sum(v.channel in (ChannelState.OPEN, ChannelState.CLOSED) for v in every), len(every)
+        fine = (ChannelState.OPEN, ChannelState.CLOSED, ChannelState.QUIET)
+        return sum(v.channel in fine for v in every), len(every)
 
     @property
     def gateway_lane(self) -> Lane | None:

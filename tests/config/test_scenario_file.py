@@ -163,3 +163,19 @@ def test_hostile_values_stay_out_of_the_message_or_are_quoted(value: Any) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read \(No such file or directory\)"):
         load_scenario(tmp_path / "none.yaml")
+
+
+def test_the_quiet_vm_is_another_than_the_sentinel() -> None:
+    text = LEAST + "vantages:\n  tenants:\n    sentinel: vm01\n    quiet: vm01\n"
+    assert refused(text) == "s.yaml:6: quiet: vm01 is the sentinel, and asking heals what it would show"
+    assert scenario(text.replace("quiet: vm01", "quiet: vm10")).vantages.tenants == Tenants(
+        sentinel="vm01", quiet="vm10"
+    )
+
+
+def test_how_long_nobody_talks_to_the_quiet_vm() -> None:
+    """Longer than a kernel holds on to a dead MAC; the test cloud announces its routers."""
+    assert scenario(LEAST + "cloud: prod\n").quiet_s == 60.0
+    assert scenario(LEAST + "phases: {confirm: 5s}\n").quiet_s == 5.0
+    assert scenario(LEAST + "phases: {confirm: 5s, quiet: 90s}\n").quiet_s == 90.0
+    assert scenario(LEAST + "cloud: prod\nphases: {quiet: 0s}\n").quiet_s == 0.0

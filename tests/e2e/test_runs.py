@@ -34,6 +34,12 @@ def test_both_restarts_are_measured_and_the_old_way_takes_longer(tmp_path: Path)
         # 2 x dns, dhcp, metadata, password. Outside: 11 x SYN, banner, held; balancer; listen; loopback. 3 back ends.
         assert len(summary["lanes"]) == 10 * 5 + 1 + 3 * 3 + 2 * 4 + 11 * 3 + 3 + 3
         assert max(Counter(lane["vantage"] for lane in summary["lanes"] if lane["vantage"] != "outside").values()) <= 12
+        quiet = summary["vantages"][-2]  # the last of the tenants, before the outside
+        assert (quiet["name"], quiet["quiet"], len(quiet["hushed"])) == ("vm10", True, 1)
+        assert quiet["channel_losses"] == 0
+        egress = summary["services"]["egress"]
+        assert egress["router_gap_s"] is not None, egress["split"]
+        assert abs(egress["router_gap_s"] + egress["arp_tail_s"] - egress["down_s"]) < 0.002 * egress["outages"] + 0.001
         for figures in summary["services"].values():
             assert figures["low_s"] <= figures["down_s"] <= figures["high_s"]
             assert not figures["open"]

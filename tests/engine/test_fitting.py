@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lanes as far as each vantage's tier allows, who becomes the sentinel, and what is said of the rest."""
 
-from csworkbench.engine.fitting import fit, told, with_sentinel
+from csworkbench.engine.fitting import fit, told
+from csworkbench.engine.roles import with_roles
 from csworkbench.model.lane import Prober, Vantage, VantageKind
 from csworkbench.model.scenario import Intervals
 from csworkbench.model.tier import Tier
@@ -23,7 +24,7 @@ def chosen(tier: Tier, *, coarse: bool = False) -> Chosen:
 def lanes_of(*tiers: Tier, coarse: bool = False, outside: Tier = Tier.ROOT):  # type: ignore[no-untyped-def]
     of = {vantage.name: chosen(tier, coarse=coarse) for vantage, tier in zip(TENANTS, tiers, strict=False)}
     of["outside"] = chosen(outside)
-    vantages = with_sentinel([*TENANTS[: len(tiers)], OUTSIDE], of)
+    vantages, _ = with_roles([*TENANTS[: len(tiers)], OUTSIDE], of, None, measure_only=False)
     return vantages, fit(INVENTORY, vantages, of, Intervals(), "203.0.113.10")
 
 

@@ -3,8 +3,11 @@
 
 from collections.abc import Iterable
 
+from csworkbench.measurement.arp_report import EgressSplit
 from csworkbench.measurement.totals import ServiceReport
 from csworkbench.model.cloud import Router
+from csworkbench.model.event import ChannelState
+from csworkbench.model.lane import Service
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.guide import Line
 from csworkbench.tui.text import clean, fit, width
@@ -46,8 +49,19 @@ class NetworkPanel(LinesPanel):
         lines.append(((f"{len(inventory.vms)} VMs · {ips} IPs · {inventory.rules} rules", "$muted"),))
         for left_out in self.view.state.left_out[:3]:
             lines.append(((fit(f"without {clean(left_out.name, 40)}: {clean(left_out.why, 80)}", cells), "$warning"),))
+        lines += [((fit(text, cells), "$muted"),) for text in _roles(self.view)]
         lines += [((fit(text, cells), "$muted"),) for text in _limited(self.view)[:3]]
         return lines
+
+
+def _roles(view: RunView) -> list[str]:
+    """Who asks for the gateway's MAC, and to whom nobody talks now."""
+    vantages = list(view.state.vantages.values())
+    lines = [f"sentinel {clean(v.vantage.name, 40)}" for v in vantages if v.vantage.sentinel]
+    lines += [f"quiet VM {clean(v.vantage.name, 40)}" for v in vantages if v.vantage.quiet]
+    hushed = [clean(v.vantage.name, 40) for v in vantages if v.channel is ChannelState.QUIET]
+    roles = [" · ".join(lines)] if lines else []
+    return [*roles, *([f"quiet now: {_some(hushed)}"] if hushed else [])]
 
 
 def _limited(view: RunView) -> list[str]:
@@ -112,9 +126,18 @@ class ServicesPanel(LinesPanel):
                 yield _tight(report, cells)
             else:
                 yield from _service(report, cells)
+            if report.service is Service.EGRESS and report.outages and not self.screen.has_class("-narrow"):
+                yield from _split(self.view.egress_split, cells)
         if folded:
             names = ", ".join(report.service.value for report in folded)
             yield ((fit("no outage", 12), "$success"), (fit(names, cells - 12), "$muted"))
+
+
+def _split(egress: EgressSplit | None, cells: int) -> Iterable[Line]:
+    """What the longest egress downtime is made of, while it is known."""
+    if egress is not None and egress.split.gap is not None and egress.split.tail is not None:
+        gap, tail = (f"{number(part.down_ns)}" for part in (egress.split.gap, egress.split.tail))
+        yield ((fit(f"  router gap {gap} ARP {tail} {clean(egress.role, 40)}", cells), "$muted"),)
 
 
 def _short(report: ServiceReport) -> Line:
