@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from csworkbench.measurement.cautions import ambiguous_line
 from csworkbench.measurement.totals import ServiceReport
 from csworkbench.model.event import Verdict, VerdictReached
 
@@ -64,7 +65,8 @@ def decide(
     reasons += lost
     if proof is not None:
         reasons += proof.reasons
-    return VerdictReached(verdict, bool(over), (*reasons, *over))
+    doubts = [line for report in services if (line := ambiguous_line(report))]
+    return VerdictReached(verdict, bool(over), (*reasons, *over, *doubts))
 
 
 def exit_code(verdict: VerdictReached) -> int:

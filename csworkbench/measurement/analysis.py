@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """All figures of a run as a function of its state; incremental for live viewers, the same code for finished runs."""
 
+from collections import Counter
 from collections.abc import Container
+from dataclasses import replace
 
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane, Prober, Service
-from csworkbench.model.sample import Outcome
+from csworkbench.model.sample import Outcome, Reason
 from csworkbench.model.state import RunState
 
+from . import order
+from .blind import SUSPENDED, Blind, cause_of, clipped, unseen_end
 from .clock import Alignment
+from .clock_steps import ClockStep, steps
+from .control import Controls, stopped_spans
 from .episode import episodes
 from .lane_analysis import LaneAnalysis, Window
-from .outage import Baseline, LaneFold, Outage, Span, Stretch, durations, edges
-from .totals import LaneReport, ServiceReport, service_report
+from .outage import Baseline, Cause, LaneFold, Outage, Span, Stretch, durations, edges
+from .totals import LaneReport, RunTotals, ServiceReport, run_totals, service_report
 
 SERVICE_ORDER = tuple(Service)
 
@@ -27,10 +33,16 @@ class Analysis:
         self._state = state
         self._clocks: dict[str, Alignment] = {}
         self._echoes_taken: dict[str, int] = {}
+        self._pairs_taken: dict[str, int] = {}
+        self._steps: list[ClockStep] = []  # of vantages, each on its own clock
         self._lanes: dict[int, LaneAnalysis] = {}
         self._reports: dict[int, tuple[object, LaneReport]] = {}
-        self._over: dict[int, tuple[LaneFold, int, list[Outage]]] = {}  # by lane: fold, echoes, its outages that ended
+        self._over: dict[
+            int, tuple[LaneFold, Span, list[Outage]]
+        ] = {}  # by lane: fold, (echoes, late), its ended outages
         self._remotes: dict[tuple[str, int], tuple[int, int]] = {}  # (vantage, host ns): (echoes then, remote ns)
+        self._judged: dict[int, tuple[object, LaneReport]] = {}
+        self._controls: tuple[object, Controls] | None = None
 
     def update(self) -> None:
         """Fold in what has come since the last call."""
@@ -39,6 +51,8 @@ class Analysis:
             for echo in vantage.echoes[self._echoes_taken.get(name, 0) :]:
                 clock.add(echo)
             self._echoes_taken[name] = len(vantage.echoes)
+            self._steps += steps(name, vantage.clock_pairs[max(self._pairs_taken.get(name, 0) - 1, 0) :])
+            self._pairs_taken[name] = len(vantage.clock_pairs)
         phases = self._baseline_phase()
         for lane_id, lane_state in self._state.lanes.items():
             clock = self._clocks.setdefault(lane_state.lane.vantage, Alignment())
@@ -84,9 +98,43 @@ class Analysis:
 
     def lane(self, lane_id: int) -> LaneReport:
         """One lane's figures. Raises KeyError for a lane that the run does not have."""
+        report = self._own(lane_id)
+        if not report.outages:
+            return report
+        controls = self._control_lanes()
+        jobs = self._state.jobs.values()
+        key = (report, controls, order.job_start(jobs), order.job_end(jobs))
+        kept = self._judged.get(lane_id)
+        if kept is None or kept[0] != key:
+            kept = self._judged[lane_id] = key, self._judge(*key)
+        return kept[1]
+
+    def _judge(self, report: LaneReport, controls: Controls, start: Span | None, end: Span | None) -> LaneReport:
+        """What other lanes and the jobs say about a lane's outages."""
+        outages = []
+        for outage in report.outages:
+            why, ambiguous_ns = controls.against(report.lane, outage)
+            outages.append(replace(outage, ambiguous=why, ambiguous_ns=ambiguous_ns) if why else outage)
+        onset, over = order.after_job(outages, start, end)
+        return replace(report, outages=outages, onset_after_job=onset, end_after_job=over)
+
+    def _control_lanes(self) -> Controls:
+        """The control lanes as they are now; the same object as long as none of them has changed."""
+        lanes = [i for i in sorted(self._lanes) if self._lanes[i].lane.service is Service.CONTROL]
+        reports = [self._own(lane_id) for lane_id in lanes]
+        key = tuple(reports), len(self._state.vantages)
+        if self._controls is None or self._controls[0] != key:
+            vantages = {name: v.vantage for name, v in self._state.vantages.items()}
+            self._controls = key, Controls(reports, vantages, stopped_spans(reports))
+        return self._controls[1]
+
+    def _own(self, lane_id: int) -> LaneReport:
+        """A lane's figures from its own samples alone."""
         analysed = self._lanes[lane_id]
         counted_from_ns = self._counted_from_ns()
-        key = (analysed.version, analysed.state.left_out, self._clocks[analysed.lane.vantage].echoes, counted_from_ns)
+        echoes = self._clocks[analysed.lane.vantage].echoes
+        state = analysed.state
+        key = (analysed.version, state.left_out, len(state.late), echoes, counted_from_ns, len(self._steps))
         kept = self._reports.get(lane_id)
         if kept is None or kept[0] != key:
             kept = self._reports[lane_id] = key, self._report(analysed, counted_from_ns)
@@ -104,6 +152,11 @@ class Analysis:
             outages = [outage for stretch, outage in ended if stretch.first_ok_ns > from_ns]
         outages += [self._outage(analysed, s) for s in kept[-1:] if not s.first_ok_ns]
         grouped = episodes(kept, analysed.lane.interval_ns)
+        blinds = [
+            Blind(*self._aligned(analysed.lane, (b.start_ns, b.end_ns)), cause_of(b, analysed.lane), b.causes.total())
+            for b in fold.blinds
+            if b.end_ns > from_ns
+        ]
         return LaneReport(
             lane=analysed.lane,
             sent=sum(counts.values()),
@@ -111,7 +164,10 @@ class Analysis:
             fail=counts[Outcome.FAIL],
             unknown=counts[Outcome.UNKNOWN],
             outages=outages,
-            blind=[self._aligned(analysed.lane, span) for span in fold.blind],
+            blind=clipped(
+                [*blinds, *self._suspensions(analysed.lane.vantage), *self._unseen_end(analysed, counted_from_ns)],
+                counted_from_ns,
+            ),
             baseline=analysed.baseline,
             down_ns=sum(o.down_ns for o in outages),
             low_ns=sum(o.low_ns for o in outages),
@@ -123,8 +179,8 @@ class Analysis:
         )
 
     def _ended(self, analysed: LaneAnalysis) -> list[Outage]:
-        """The lane's outages that have ended, oldest first. Only a clock echo or a new fold can change them."""
-        fold, echoes = analysed.fold, self._clocks[analysed.lane.vantage].echoes
+        """The lane's outages that have ended, oldest first. Clock echoes, late answers and a new fold change them."""
+        fold, echoes = analysed.fold, (self._clocks[analysed.lane.vantage].echoes, len(analysed.state.late))
         kept = self._over.get(analysed.lane.id)
         if kept is None or kept[0] is not fold or kept[1] != echoes:
             kept = self._over[analysed.lane.id] = fold, echoes, []
@@ -132,14 +188,58 @@ class Analysis:
         outages += [self._outage(analysed, s) for s in fold.stretches[len(outages) :] if s.first_ok_ns]
         return outages
 
+    def _unseen_end(self, analysed: LaneAnalysis, counted_from_ns: int) -> list[Blind]:
+        """What a run that is over never got of a lane."""
+        if not analysed.finished or self._state.phase_ns(Phase.BASELINE) is None:
+            return []
+        lane, until_ns = analysed.lane, self._state.phase_ns(Phase.COLLECT) or self._state.last_ns
+        seen_ns = analysed.fold.last_seen_ns
+        at_ns = max(self.align(lane.vantage, seen_ns), counted_from_ns) if seen_ns else counted_from_ns
+        found = unseen_end(lane, at_ns, until_ns, self._state.vantages.get(lane.vantage))
+        return [found] if found is not None else []
+
     def services(self) -> list[ServiceReport]:
         """Figures per service over its headline lanes, in a fixed order; services without lanes are left out."""
+        return [service_report(service, reports) for service, reports in self._headlines().items()]
+
+    def totals(self) -> RunTotals:
+        """Any service down, all down (S14)."""
+        return run_totals(list(self._headlines().values()))
+
+    def clock_steps(self) -> list[ClockStep]:
+        """Wall clocks that were set while the run went on: `host`, or a vantage's name. On the recorder's clock."""
+        found = steps("host", self._state.clock_pairs)
+        for step in self._steps:
+            if not self._suspended(step):
+                times = self.align(step.clock, step.after_ns), self.align(step.clock, step.before_ns)
+                found.append(ClockStep(step.clock, *times, step.step_ns))
+        return sorted(found, key=lambda step: (step.after_ns, step.clock))
+
+    def _suspended(self, step: ClockStep) -> bool:
+        """True when a vantage's wall clock did not move, but its monotonic one stood still: so did its machine."""
+        return (
+            step.step_ns > 0
+            and 2 * self._clocks[step.clock].stood_still_ns(step.after_ns, step.before_ns) > step.step_ns
+        )
+
+    def _suspensions(self, vantage: str) -> list[Blind]:
+        """When the vantage's machine stood still, to the second."""
+        found = []
+        for step in self._steps:
+            if step.clock == vantage and self._suspended(step):
+                end_ns = max(self.align(vantage, step.after_ns), self.align(vantage, step.before_ns))
+                found.append(Blind(end_ns - (step.before_ns - step.after_ns) - step.step_ns, end_ns, SUSPENDED, 0))
+        return found
+
+    def _headlines(self) -> dict[Service, list[LaneReport]]:
+        """The headline lanes by service; control lanes are no service."""
         reports: dict[Service, list[LaneReport]] = {}
         for lane_id in sorted(self._lanes):
             lane = self._lanes[lane_id].lane
-            if lane.headline and not self._lanes[lane_id].state.left_out:
+            told = lane.headline and lane.service is not Service.CONTROL
+            if told and not self._lanes[lane_id].state.left_out:
                 reports.setdefault(lane.service, []).append(self.lane(lane_id))
-        return [service_report(s, reports[s]) for s in SERVICE_ORDER if s in reports]
+        return {service: reports[service] for service in SERVICE_ORDER if service in reports}
 
     def outages(self) -> list[Outage]:
         """All outages of all lanes by start; blips included."""
@@ -209,7 +309,7 @@ class Analysis:
     def _outage(self, analysed: LaneAnalysis, stretch: Stretch) -> Outage:
         lane = analysed.lane
         own_onset, own_end = edges(stretch, analysed.baseline, analysed.fold.last_evidence_ns, lane.stamp_step_ns)
-        down, low, high = durations(own_onset, own_end)
+        down, low, high = durations(own_onset, own_end, stretch.unseen_ns)
         onset, end = self._aligned(lane, own_onset), self._aligned(lane, own_end)
         return Outage(
             lane=lane.id,
@@ -224,4 +324,13 @@ class Analysis:
             reason=stretch.reason,
             blip=stretch.blip,
             open=stretch.open,
+            causes=_counted(stretch.causes),
+            unknown=_counted(stretch.unknown),
+            late=sum(stretch.first_fail_ns <= s.sent_ns <= stretch.last_fail_ns for s in analysed.state.late),
+            clock_ns=max(self.bound_ns(lane.vantage, at) for at in (own_onset[0], own_end[1])),
         )
+
+
+def _counted(causes: Counter[Cause]) -> tuple[tuple[Reason, int, int], ...]:
+    """(reason, detail, samples), the commonest first."""
+    return tuple((*cause, count) for cause, count in sorted(causes.items(), key=lambda c: (-c[1], c[0])))

@@ -156,9 +156,11 @@ class ArpReport:
         for lane in lanes:
             report = self._analysis.lane(lane.id)
             away += [self._blurred(lane, o.onset, o.end) for o in report.outages]
-            hidden = [(max(a, outage.start_ns), min(b, outage.end_ns)) for a, b in report.blind]
+            hidden = [
+                (max(a, outage.start_ns), min(b, outage.end_ns)) for a, b in (blind.span for blind in report.blind)
+            ]
             blind_ns = max(blind_ns, sum(b - a for a, b in hidden if b > a))
-            away += [self._blurred(lane, span, span) for span in report.blind]
+            away += [self._blurred(lane, blind.span, blind.span) for blind in report.blind]
         return away, blind_ns
 
     def _doubtful(self) -> list[Blurred]:

@@ -106,6 +106,17 @@ class Alignment:
         estimate = self._estimate(at)
         return max(estimate - low, high - estimate)
 
+    def stood_still_ns(self, first_ns: int, then_ns: int) -> int:
+        """By how much this clock fell behind the host's between two of its stamps: its machine was suspended.
+
+        0 within one epoch, or without any echo.
+        """
+        if not self._at or bisect_right(self._at, first_ns) == 0:
+            return 0
+        before = min(sum(bounds) // 2 for bounds in self._sides(first_ns))
+        after = max(sum(bounds) // 2 for bounds in self._sides(then_ns))
+        return max(after - before, 0)
+
     def _estimate(self, remote_ns: int) -> int:
         low, high = self._sides(remote_ns)[0]
         return (low + high) // 2

@@ -32,9 +32,9 @@ class LaneAnalysis:
         self.finished = False
 
     @property
-    def version(self) -> tuple[Window, int, bool]:
+    def version(self) -> tuple[Window, int, int, bool]:
         """Changes whenever the figures may have changed."""
-        return self._window, self._taken, self.finished
+        return self._window, self._taken, len(self.state.late), self.finished
 
     def update(self, window: Window) -> None:
         """Fold in the samples that have come since."""

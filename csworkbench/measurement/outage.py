@@ -14,6 +14,9 @@ SETTLING_NS = 250_000_000  # how much later than Tmax a verdict may be written
 BLIND_INTERVALS = 3
 
 Span = tuple[int, int]
+Cause = tuple[Reason, int]  # why, and the sample's detail: ICMP type * 256 + code, an errno, what the prober says
+NOT_SENT = -1  # the detail of a sample that its prober was too late to send at all
+MISSING = (Reason.NONE, 0)  # the cause of blindness where there are no records
 
 
 @dataclass(slots=True)
@@ -22,7 +25,8 @@ class Stretch:
 
     `last_ok_ns` is 0 when the lane had never been ok before, `first_ok_ns` is 0 while nothing has ended it;
     `first_ok_rtt_ns` is the round trip after it in which the answer came (0 when `first_ok_ns` is the receive time);
-    `ok_before` counts the ok samples since the stretch before it.
+    `ok_before` counts the ok samples since the stretch before it; `unknown` those that nobody knows of, from the last
+    ok before to the first ok after; `unseen_ns` is how long nobody looked between two of its lost samples.
     """
 
     first_fail_ns: int
@@ -32,7 +36,17 @@ class Stretch:
     first_ok_rtt_ns: int = 0
     lost: int = 0
     ok_before: int = 0
-    reasons: Counter[Reason] = field(default_factory=Counter)
+    causes: Counter[Cause] = field(default_factory=Counter)
+    unknown: Counter[Cause] = field(default_factory=Counter)
+    unseen_ns: int = 0
+
+    @property
+    def reasons(self) -> Counter[Reason]:
+        """How many samples were lost for each reason."""
+        counted: Counter[Reason] = Counter()
+        for (reason, _), count in self.causes.items():
+            counted[reason] += count
+        return counted
 
     @property
     def open(self) -> bool:
@@ -47,7 +61,17 @@ class Stretch:
     @property
     def reason(self) -> Reason:
         """The commonest reason, the lower number on a tie."""
-        return min(self.reasons, key=lambda r: (-self.reasons[r], r), default=Reason.NONE)
+        reasons = self.reasons
+        return min(reasons, key=lambda r: (-reasons[r], r), default=Reason.NONE)
+
+
+@dataclass(slots=True)
+class BlindStretch:
+    """A stretch in which a lane saw nothing, vantage clock, ns; `causes` counts samples, those that are missing too."""
+
+    start_ns: int
+    end_ns: int
+    causes: Counter[Cause] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +121,12 @@ class LaneFold:
         self._heap: list[tuple[int, int, Sample]] = []
         self._newest_ns = 0
         self._last_ok_ns = 0
-        self._last_seen_ns = 0
+        self.last_seen_ns = 0
         self._last_known_ns = 0
         self._oks = 0
+        self._unknown: Counter[Cause] = Counter()
         self.stretches: list[Stretch] = []
-        self.blind: list[Span] = []
+        self.blinds: list[BlindStretch] = []
         self._counts = [0] * len(Outcome)
         self.last_evidence_ns = 0
 
@@ -109,6 +134,11 @@ class LaneFold:
     def counts(self) -> Counter[Outcome]:
         """How many samples have been folded, by outcome."""
         return Counter({outcome: count for outcome, count in zip(Outcome, self._counts, strict=True) if count})
+
+    @property
+    def blind(self) -> list[Span]:
+        """When the lane saw nothing: (start, end) each."""
+        return [(stretch.start_ns, stretch.end_ns) for stretch in self.blinds]
 
     def feed(self, samples: Iterable[Sample]) -> None:
         """Take more samples; folds those that are ripe."""
@@ -140,7 +170,10 @@ class LaneFold:
         outcome = sample.outcome
         self._counts[outcome] += 1
         self._note_blindness(sample)
-        if outcome is Outcome.UNKNOWN or at_ns < self.last_evidence_ns:
+        if outcome is Outcome.UNKNOWN:
+            self._unknown[_cause(sample)] += 1
+            return
+        if at_ns < self.last_evidence_ns:
             return
         self.last_evidence_ns = at_ns
         current = self.stretches[-1] if self.stretches and not self.stretches[-1].first_ok_ns else None
@@ -152,35 +185,49 @@ class LaneFold:
             if current is not None:
                 current.first_ok_ns = at_ns
                 current.first_ok_rtt_ns = 0 if delayed else sample.rtt_ns
+                current.unknown += self._unknown
+            self._unknown.clear()
             return
         if current is None:
             current = Stretch(at_ns, at_ns, self._last_ok_ns, ok_before=self._oks)
             self.stretches.append(current)
         self._oks = 0
+        if at_ns - current.last_fail_ns > BLIND_INTERVALS * self._interval_ns:
+            current.unseen_ns += at_ns - current.last_fail_ns
         current.last_fail_ns = at_ns
         current.lost += 1
-        current.reasons[sample.reason] += 1
+        current.causes[sample.reason, sample.detail] += 1
+        current.unknown += self._unknown
+        self._unknown.clear()
 
     def _note_blindness(self, sample: Sample) -> None:
         """A stretch without samples, or of unknown ones, is blind: neither up nor down."""
-        at_ns = sample.at_ns
-        if self._gap_before(at_ns) or sample.outcome is Outcome.UNKNOWN:
+        at_ns, unknown, gap = sample.at_ns, sample.outcome is Outcome.UNKNOWN, self._gap_before(sample.at_ns)
+        if gap or unknown:
             start = self._last_known_ns or at_ns
-            if self.blind and self.blind[-1][0] == start:
-                self.blind[-1] = (start, max(at_ns, self.blind[-1][1]))
-            else:
-                self.blind.append((start, at_ns))
-        self._last_seen_ns = max(self._last_seen_ns, at_ns)
+            if not self.blinds or self.blinds[-1].start_ns != start:
+                self.blinds.append(BlindStretch(start, at_ns))
+            blind = self.blinds[-1]
+            blind.end_ns = max(at_ns, blind.end_ns)
+            if gap:
+                blind.causes[MISSING] += (at_ns - self.last_seen_ns) // self._interval_ns - 1
+            if unknown:
+                blind.causes[_cause(sample)] += 1
+        self.last_seen_ns = max(self.last_seen_ns, at_ns)
         if sample.outcome is not Outcome.UNKNOWN:
             self._last_known_ns = max(self._last_known_ns, at_ns)
 
     def _gap_before(self, at_ns: int) -> bool:
         allowed_ns = BLIND_INTERVALS * self._interval_ns
-        if not self._last_seen_ns or at_ns - self._last_seen_ns <= allowed_ns:
+        if not self.last_seen_ns or at_ns - self.last_seen_ns <= allowed_ns:
             return False
         # Delayed ones sent in between wait for their receive time: there were samples, so nobody was blind.
-        sent = sorted(s.at_ns for _, _, s in self._heap if self._last_seen_ns < s.at_ns < at_ns)
-        return any(b - a > allowed_ns for a, b in pairwise([self._last_seen_ns, *sent, at_ns]))
+        sent = sorted(s.at_ns for _, _, s in self._heap if self.last_seen_ns < s.at_ns < at_ns)
+        return any(b - a > allowed_ns for a, b in pairwise([self.last_seen_ns, *sent, at_ns]))
+
+
+def _cause(sample: Sample) -> Cause:
+    return sample.reason, sample.detail if sample.sent_ns else NOT_SENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +238,10 @@ class Outage:
     clock adds; `start_ns` and `end_ns` are their middles (`end_ns` 0 while nothing has ended it). Durations come from
     the vantage's own clock, so clock alignment never enters them (S2). `open` is an outage that no ok sample bounds on
     one of its sides (S1).
+
+    `causes` are (reason, detail, samples), the commonest first, `unknown` the same of samples that nobody knows of in
+    and around it; `late` of its lost samples were answered after Tmax. `clock_ns` is the alignment bound at its edges.
+    `ambiguous` says why it may not be the router's, empty when nothing speaks for that; `ambiguous_ns` is for how long.
     """
 
     lane: int
@@ -205,6 +256,17 @@ class Outage:
     reason: Reason
     blip: bool
     open: bool
+    causes: tuple[tuple[Reason, int, int], ...] = ()
+    unknown: tuple[tuple[Reason, int, int], ...] = ()
+    late: int = 0
+    clock_ns: int = 0
+    ambiguous: str = ""
+    ambiguous_ns: int = 0
+
+    @property
+    def span(self) -> Span:
+        """All the time in which it may have been, on the recorder's clock, the alignment bound included."""
+        return self.onset[0] - self.clock_ns, self.end[1] + self.clock_ns
 
 
 def edges(stretch: Stretch, baseline: Baseline | None, last_evidence_ns: int, step_ns: int = 0) -> tuple[Span, Span]:
@@ -229,7 +291,10 @@ def edges(stretch: Stretch, baseline: Baseline | None, last_evidence_ns: int, st
     return onset, (stretch.last_fail_ns, end_high)
 
 
-def durations(onset: Span, end: Span) -> tuple[int, int, int]:
-    """(middle, low, high) length in ns of an outage with these edges; none is negative."""
-    low, high = max(end[0] - onset[1], 0), max(end[1] - onset[0], 0)
+def durations(onset: Span, end: Span, unseen_ns: int = 0) -> tuple[int, int, int]:
+    """(middle, low, high) length in ns of an outage with these edges; none is negative.
+
+    For `unseen_ns` nobody looked between two lost samples: it may have been up, so that counts for high only.
+    """
+    low, high = max(end[0] - onset[1] - unseen_ns, 0), max(end[1] - onset[0], 0)
     return min(max((sum(end) - sum(onset)) // 2, low), high), low, high

@@ -13,6 +13,8 @@ from .sample_rows import SampleRows
 
 CALLS_KEPT = 200  # the newest API calls, for display; the run file has them all
 NOTICES_KEPT = 500
+PAIR_NS = 1_000_000  # a host's clock pair is kept when its distance has changed by that much
+SERVER_DRIFT = 50e-6  # of the management server's clock against ours
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class VantageState:
     losses: int = 0
     echoes: list[ev.ClockEcho] = field(default_factory=list)
     last_clock: ev.RemoteClock | None = None
+    clock_pairs: list[tuple[int, int]] = field(default_factory=list)  # (monotonic, realtime) of its own, ns
     collected: ev.SpoolCollected | None = None
     hushed: list[tuple[int, int]] = field(default_factory=list)  # (from, until) ns; until is 0 while it is quiet
 
@@ -75,6 +78,7 @@ class RunState:
     """Everything known of a run. Only `apply` changes it."""
 
     seq: int = 0
+    newest_pair: tuple[int, int] | None = None
     opened: ev.RunOpened | None = None
     started_ns: int = 0
     started_wall_ns: int = 0
@@ -93,6 +97,8 @@ class RunState:
     calls: deque[ev.ApiCalled] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
     call_count: int = 0
     server_clock: ev.ServerClock | None = None
+    server_clock_ns: int = 0  # when it was last bounded
+    clock_pairs: list[tuple[int, int]] = field(default_factory=list)  # the host's, around each change of their distance
     notices: deque[tuple[int, ev.Notice]] = field(default_factory=lambda: deque(maxlen=NOTICES_KEPT))
     actions: list[tuple[int, ev.OperatorActed]] = field(default_factory=list)
     verdict: ev.VerdictReached | None = None
@@ -114,8 +120,9 @@ class RunState:
         clock = self.server_clock
         if clock is None:
             return seen_ns, seen_ns
-        low = min(int((event.created_s - clock.high_s) * 1e9), seen_ns)
-        return low, max(min(int((event.created_s + 1 - clock.low_s) * 1e9), seen_ns), low)
+        slack_s = SERVER_DRIFT * abs(seen_ns - self.server_clock_ns) / 1e9
+        low = min(int((event.created_s - clock.high_s - slack_s) * 1e9), seen_ns)
+        return low, max(min(int((event.created_s + 1 - clock.low_s + slack_s) * 1e9), seen_ns), low)
 
     @property
     def missing_records(self) -> int | None:
@@ -130,6 +137,7 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
     """Fold one event into the state. Events for lanes or vantages that were never announced are ignored."""
     state.seq = event.seq
     state.last_ns = max(state.last_ns, event.at_ns)
+    _note_clock(state, (event.at_ns, event.wall_ns))
     match event.body:
         case ev.SamplesArrived(lane, samples):
             if lane in state.lanes:
@@ -180,6 +188,7 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
         case ev.RemoteClock() as clock:
             if clock.vantage in state.vantages:
                 state.vantages[clock.vantage].last_clock = clock
+                state.vantages[clock.vantage].clock_pairs.append((clock.remote_ns, clock.remote_real_ns))
         case ev.SpoolCollected() as collected:
             if collected.vantage in state.vantages:
                 state.vantages[collected.vantage].collected = collected
@@ -191,8 +200,19 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
         case ev.CloudEventSeen() as seen:
             state.cloud_events.append((event.at_ns, seen))
         case ev.ServerClock() as clock_bound:
-            state.server_clock = clock_bound
+            state.server_clock, state.server_clock_ns = clock_bound, event.at_ns
         case ev.VerdictReached() as verdict:
             state.verdict = verdict
         case ev.RunClosed() as closed:
             state.closed = closed
+
+
+def _note_clock(state: RunState, pair: tuple[int, int]) -> None:
+    """Keep the host's (monotonic, realtime) pairs around each change of their distance."""
+    before, state.newest_pair = state.newest_pair, pair
+    if before is None:
+        state.clock_pairs.append(pair)
+    elif abs((pair[1] - pair[0]) - (state.clock_pairs[-1][1] - state.clock_pairs[-1][0])) > PAIR_NS:
+        if state.clock_pairs[-1] != before:
+            state.clock_pairs.append(before)
+        state.clock_pairs.append(pair)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csworkbench.measurement.analysis import Analysis
+from csworkbench.measurement.cautions import cautions
 from csworkbench.measurement.totals import LaneReport, ServiceReport
 from csworkbench.model.lane import Service
 from csworkbench.model.state import RunState
@@ -37,6 +38,10 @@ class RunResult:
     def services(self) -> dict[Service, ServiceReport]:
         """The services that the run measured."""
         return {report.service: report for report in self.analysis.services()}
+
+    def cautions(self) -> list[str]:
+        """What a reader of the figures has to know, a line each."""
+        return cautions(self.state, self.analysis)
 
 
 def analyse(state: RunState) -> RunResult:

@@ -13,6 +13,7 @@ from csworkbench.model.state import JobState
 
 from .answers import answers_of
 from .arp import egress_json, gateway_json, quiet_json, split_json
+from .facts import blind, clock_steps, counted, distance, run_totals, server_clock
 from .run_result import RunResult
 from .times import rfc3339, seconds
 
@@ -49,6 +50,10 @@ def summarise(result: RunResult) -> dict[str, Any]:
              "lane": left.lane if left.lane >= 0 else None}
             for left in state.lanes_left_out
         ],
+        "warnings": result.cautions(),
+        "run_totals": run_totals(result),
+        "server_clock": server_clock(state),
+        "clock_steps": clock_steps(result),
     }  # fmt: skip
 
 
@@ -75,6 +80,11 @@ def _service(report: ServiceReport) -> dict[str, Any]:
         "longest_s": seconds(report.longest_ns), "outages": report.outages, "worst": report.worst or None,
         "median_s": seconds(report.median_ns), "hit": report.hit, "lanes": report.lanes, "open": report.open,
         "any_down_s": seconds(report.any_down_ns), "all_down_s": seconds(report.all_down_ns),
+        "by_loss_s": seconds(report.by_loss_ns), "intermittent": report.intermittent,
+        "ambiguous_s": seconds(report.ambiguous_ns), "ambiguous": report.ambiguous,
+        "blind_s": seconds(report.blind_ns), "median_vm_s": seconds(report.median_vm_ns),
+        "vms": report.vms, "vms_hit": report.vms_hit, "share_hit": round(report.vms_hit / report.vms, 3),
+        "onset_after_job_s": distance(report.onset_after_job), "end_after_job_s": distance(report.end_after_job),
     }  # fmt: skip
 
 
@@ -96,6 +106,9 @@ def _lane(result: RunResult, arp: ArpReport, report: LaneReport) -> dict[str, An
         "counts": not (lane.heartbeat or result.state.lanes[lane.id].left_out),
         "answers": None if answers is None else
         {"before": answers.before, "after": answers.after, "changed": answers.changed},
+        "longest_s": seconds(report.longest_ns), "ambiguous_s": seconds(report.ambiguous_ns),
+        "blind_s": seconds(report.blind_ns), "blind": [blind(result, b) for b in report.blind],
+        "onset_after_job_s": distance(report.onset_after_job), "end_after_job_s": distance(report.end_after_job),
     }  # fmt: skip
 
 
@@ -106,6 +119,10 @@ def _outage(result: RunResult, outage: Outage) -> dict[str, Any]:
         "end": rfc3339(state.wall_ns(outage.end_ns)) if outage.end_ns else None, "end_ns": outage.end_ns or None,
         "down_s": seconds(outage.down_ns), "low_s": seconds(outage.low_ns), "high_s": seconds(outage.high_ns),
         "lost": outage.lost, "reason": outage.reason.text, "blip": outage.blip, "open": outage.open,
+        "reasons": counted(outage.causes, state.lanes[outage.lane].lane), "late": outage.late,
+        "unknown": counted(outage.unknown, state.lanes[outage.lane].lane),
+        "ambiguous": outage.ambiguous, "ambiguous_s": seconds(outage.ambiguous_ns),
+        "clock_bound_ms": round(outage.clock_ns / 1e6, 3),
     }  # fmt: skip
 
 

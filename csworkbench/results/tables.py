@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from csworkbench.measurement.arp_report import ArpReport
+from csworkbench.measurement.order import Distance
 from csworkbench.model import event as ev
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane
 from csworkbench.recording.reader import RunFileReader
 
 from .arp import SPLIT_COLUMNS, split_cells
+from .facts import reasons_text
 from .run_result import RunResult
 from .times import SECOND_NS, rfc3339, seconds_text
 
@@ -26,13 +28,15 @@ SAMPLES = (
 )  # fmt: skip
 OUTAGES = (
     "run", *LANE_COLUMNS, "headline", "start", "start_ns", "end", "end_ns", "onset_low_ns", "onset_high_ns",
-    "end_low_ns", "end_high_ns", "down_s", "low_s", "high_s", "lost", "reason", "blip", "open",
-    *SPLIT_COLUMNS,
+    "end_low_ns", "end_high_ns", "down_s", "low_s", "high_s", "lost", "reason", "blip", "open", "reasons", "unknown",
+    "late", "ambiguous", "ambiguous_s", "clock_bound_ns", *SPLIT_COLUMNS,
 )  # fmt: skip
 EVENTS = ("run", "seq", "at", "at_ns", "source", "kind", "name", "status", "low_ns", "high_ns", "text")
 SUMMARY = (
     "run", "verdict", "service", "down_s", "low_s", "high_s", "longest_s", "median_s", "outages", "worst", "hit",
-    "lanes", "any_down_s", "all_down_s", "open", "budget_s", "missing_records",
+    "lanes", "any_down_s", "all_down_s", "open", "budget_s", "missing_records", "by_loss_s", "ambiguous_s", "blind_s",
+    "vms", "vms_hit", "median_vm_s", "onset_after_job_low_s", "onset_after_job_high_s", "end_after_job_low_s",
+    "end_after_job_high_s",
 )  # fmt: skip
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -70,7 +74,9 @@ def _write(path: Path, columns: Iterable[str], rows: Iterable[Row]) -> Path:
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([harmless(c) if isinstance(c, str) else c for c in row] for row in rows)
+        writer.writerows(
+            [harmless(c) if isinstance(c, str) and not isinstance(c, _Number) else c for c in row] for row in rows
+        )
     return part.replace(path)
 
 
@@ -110,7 +116,9 @@ def _outages(result: RunResult) -> Iterator[Row]:
             *_lane_cells(result.run, lane), int(lane.headline), rfc3339(state.wall_ns(outage.start_ns)),
             outage.start_ns, end, outage.end_ns or "", *outage.onset, *outage.end, seconds_text(outage.down_ns),
             seconds_text(outage.low_ns), seconds_text(outage.high_ns), outage.lost, outage.reason.text,
-            int(outage.blip), int(outage.open), *split_cells(arp, lane, outage),
+            int(outage.blip), int(outage.open), reasons_text(outage.causes, lane), reasons_text(outage.unknown, lane),
+            outage.late, outage.ambiguous, seconds_text(outage.ambiguous_ns), outage.clock_ns,
+            *split_cells(arp, lane, outage),
         ]  # fmt: skip
 
 
@@ -118,7 +126,8 @@ def _events(result: RunResult, reader: RunFileReader) -> Iterator[Row]:
     for event in reader:
         cells = _event_cells(event.body)
         if isinstance(event.body, ev.CloudEventSeen) and cells is not None:
-            cells[4:6] = result.state.event_span(event.at_ns, event.body)  # the server's clock on ours
+            low, high = result.state.event_span(event.at_ns, event.body)  # the server's clock on ours
+            cells[4:6] = "" if result.state.server_clock is None else low, high
         if cells is not None:
             at = rfc3339(result.state.wall_ns(event.at_ns))
             yield [result.run, event.seq, at, event.at_ns, *cells]
@@ -163,6 +172,16 @@ def tier_line(started: ev.ProberStarted) -> str:
     return f"{started.tier}{lacks}"
 
 
+class _Number(str):
+    """Digits that were made here: a sign in front is no formula."""
+
+    __slots__ = ()
+
+
+def _edges(found: Distance | None) -> Row:
+    return ["", ""] if found is None else [_Number(seconds_text(ns)) for ns in (found.low_ns, found.high_ns)]
+
+
 def _summary(result: RunResult, budget: dict[str, float]) -> Iterator[Row]:
     missing = result.state.missing_records
     for service, report in result.services().items():
@@ -171,5 +190,7 @@ def _summary(result: RunResult, budget: dict[str, float]) -> Iterator[Row]:
             seconds_text(report.high_ns), seconds_text(report.longest_ns), seconds_text(report.median_ns),
             report.outages, report.worst, report.hit, report.lanes, seconds_text(report.any_down_ns),
             seconds_text(report.all_down_ns), int(report.open), budget.get(str(service), ""),
-            "" if missing is None else missing,
+            "" if missing is None else missing, seconds_text(report.by_loss_ns), seconds_text(report.ambiguous_ns),
+            seconds_text(report.blind_ns), report.vms, report.vms_hit, seconds_text(report.median_vm_ns),
+            *_edges(report.onset_after_job), *_edges(report.end_after_job),
         ]  # fmt: skip

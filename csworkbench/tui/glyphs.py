@@ -17,6 +17,7 @@ class Cell(IntEnum):
     DEGRADED = 4  # up and down, more than once
     UNKNOWN = 5
     BLIND = 6  # no sample where there should be one
+    AMBIGUOUS = 7  # down, and a control lane as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,12 @@ _TO_ASCII = str.maketrans(
     {
         "·": "-", "…": "~", "–": "-", "—": "-", "●": "*", "○": "o", "→": ">", "✓": "+", "✗": "x", "▸": ">", "▾": "v",
         "━": "-", "─": "-", "│": "|", "█": "#", "▒": ":", "▚": "%", "╌": ".", "▲": "^", "×": "x", "↑": "^", "╺": "-",
-        "┃": "|", "▌": "|", "▏": "|",
+        "┃": "|", "▌": "|", "▏": "|", "╳": "X", "±": "~",
     }
 )  # fmt: skip
 
 BLOCK = Glyphs(
-    cells=" ━█▒▚?╌",
+    cells=" ━█▒▚?╌╳",
     line="━",
     unsure="╌",
     start="┝",
@@ -76,7 +77,7 @@ BLOCK = Glyphs(
     now="▼",
 )
 ASCII = _AsciiGlyphs(
-    cells=" -#:%?.",
+    cells=" -#:%?.X",
     line="-",
     unsure=".",
     start="[",

@@ -162,6 +162,10 @@ def _result(view: RunView) -> Guidance:
     if figures:
         lines.append(tuple(figures))
     lines += [_line(clean(reason), "" if good else "$warning") for reason in verdict.reasons[:3]]
+    doubts = [text for text in view.cautions if text not in verdict.reasons[:3]]
+    lines += [_line(clean(text), "$warning") for text in doubts[:1]]
+    if len(doubts) > 1:
+        lines.append(_line(f"and {len(doubts) - 1} more such notes in the export", "$muted"))
     return Guidance("good" if good else "bad", tuple(lines))
 
 

@@ -24,6 +24,11 @@ def bounds(low_ns: int, high_ns: int) -> str:
     return f"[{number(low_ns)}, {number(high_ns)}]"
 
 
+def clock_text(bound_ns: int) -> str:
+    """How far a clock can be off: `±0.35 ms`."""
+    return f"±{bound_ns / 1e6:.2f} ms" if bound_ns < SECOND else f"±{number(bound_ns)} s"
+
+
 def span(ns: int) -> str:
     """A running clock: `0:14`, `12:03`, `1:02:03`."""
     whole = abs(ns) // SECOND

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 
 from csworkbench.measurement.analysis import Analysis
 from csworkbench.measurement.arp_report import ArpReport, EgressSplit
+from csworkbench.measurement.cautions import cautions
+from csworkbench.measurement.control import Control, Role, control_of
 from csworkbench.measurement.outage import Outage
 from csworkbench.measurement.totals import LaneReport, ServiceReport
 from csworkbench.model.cloud import Router
 from csworkbench.model.event import ChannelState, Event, InventorySeen, Phase
-from csworkbench.model.lane import Lane, Prober
+from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.state import RunState, apply
 
 from .playback import Playback
@@ -47,7 +49,9 @@ class RunView:
         self.services: list[ServiceReport] = []
         self.outages: list[Outage] = []  # most important first
         self.egress_split: EgressSplit | None = None  # of the VM with the longest egress downtime
+        self.cautions: list[str] = []  # once there is a verdict
         self._phases: dict[str, float] = {}
+        self._controls: dict[tuple[int, int], Control] = {}  # by lane and number of vantages
         self._folded = 0
         self._computed = -1
         self._finished = False
@@ -75,6 +79,8 @@ class RunView:
         self.egress_split = ArpReport(self.state, self.analysis).egress()
         found = [outage for report in self.reports.values() for outage in report.outages]
         self.outages = sorted(found, key=self._importance)
+        if self.state.verdict is not None:
+            self.cautions = cautions(self.state, self.analysis)
         return True
 
     @property
@@ -142,6 +148,14 @@ class RunView:
         fine = (ChannelState.OPEN, ChannelState.CLOSED, ChannelState.QUIET)
         return sum(v.channel in fine for v in every), len(every)
 
+    def control(self, lane: Lane) -> Control:
+        """What a control lane asks."""
+        vantages = self.state.vantages
+        key = lane.id, len(vantages)
+        if key not in self._controls:
+            self._controls[key] = control_of(lane, {name: v.vantage for name, v in vantages.items()})
+        return self._controls[key]
+
     @property
     def gateway_lane(self) -> Lane | None:
         """The lane that asks who owns the gateway address, if there is one."""
@@ -188,6 +202,16 @@ class RunView:
 def subject_of(lane: Lane, limit: int = 60) -> str:
     """Whom a lane tells about, fit for a terminal; never empty."""
     return clean(lane.subject, limit) or clean(lane.vantage, limit) or "?"
+
+
+def lane_label(view: RunView, lane: Lane) -> str:
+    """A lane's short name beside its service and subject; a control lane's says what it reaches."""
+    if lane.service is not Service.CONTROL:
+        return lane.label
+    found = view.control(lane)
+    if found.role is Role.LOOPBACK:
+        return "itself"
+    return f"to {found.peer}" if found.role is Role.PEER else f"to {lane.target}"
 
 
 def _phases_of(scenario: str) -> dict[str, float]:

@@ -29,11 +29,13 @@ COLUMNS = {
     "samples.csv": "run,lane,service,prober,flow,vantage,subject,target,port,seq,phase,sent,sent_ns,vantage_sent_ns,"
     "align_bound_ns,intended_ns,rtt_ms,outcome,reason,detail,value,late",
     "outages.csv": "run,lane,service,prober,flow,vantage,subject,target,port,headline,start,start_ns,end,end_ns,"
-    "onset_low_ns,onset_high_ns,end_low_ns,end_high_ns,down_s,low_s,high_s,lost,reason,blip,open,"
+    "onset_low_ns,onset_high_ns,end_low_ns,end_high_ns,down_s,low_s,high_s,lost,reason,blip,open,reasons,unknown,"
+    "late,ambiguous,ambiguous_s,clock_bound_ns,"
     "router_gap_s,router_gap_low_s,router_gap_high_s,arp_tail_s,arp_tail_low_s,arp_tail_high_s,split",
     "events.csv": "run,seq,at,at_ns,source,kind,name,status,low_ns,high_ns,text",
     "summary.csv": "run,verdict,service,down_s,low_s,high_s,longest_s,median_s,outages,worst,hit,lanes,any_down_s,"
-    "all_down_s,open,budget_s,missing_records",
+    "all_down_s,open,budget_s,missing_records,by_loss_s,ambiguous_s,blind_s,vms,vms_hit,median_vm_s,"
+    "onset_after_job_low_s,onset_after_job_high_s,end_after_job_low_s,end_after_job_high_s",
 }
 
 

@@ -4,6 +4,7 @@
 --ready      start when the baseline is over     --done     a finished run (replay)
 --lose N     the engine goes N s into the change  --ascii    ASCII glyphs
 --read-only  as a viewer                          --hostile  hostile VM names
+--controls   control lanes as well
 """
 
 import argparse
@@ -24,7 +25,7 @@ def main() -> int:
     synthetic: Any = importlib.import_module("tests.tui.synthetic")
 
     parser = argparse.ArgumentParser(description=__doc__)
-    for flag in ("done", "ascii", "read-only", "hostile", "slow"):
+    for flag in ("done", "ascii", "read-only", "hostile", "slow", "controls"):
         parser.add_argument(f"--{flag}", action="store_true")
     parser.add_argument("--lose", type=float, default=0.0)
     args = parser.parse_args()
@@ -36,7 +37,7 @@ def main() -> int:
     feed = feeds.PlayedFeed(lose_at_s=args.lose)
     if args.done:
         feed = feeds.HandFeed(live=False)
-        feed.give(synthetic.Story(names=synthetic.HOSTILE if args.hostile else ()).events())
+        feed.give(synthetic.Story(names=synthetic.HOSTILE if args.hostile else (), controls=args.controls).events())
         feed.end()
     app = WorkbenchApp(
         feed, read_only=args.read_only, export=export, slow=args.slow, ascii_only=True if args.ascii else None

@@ -34,12 +34,18 @@ class Story:
     """
 
     def __init__(
-        self, t0_ns: int = 1000 * S, change_s: float = 12.0, names: tuple[str, ...] = (), interactive: bool = True
+        self,
+        t0_ns: int = 1000 * S,
+        change_s: float = 12.0,
+        names: tuple[str, ...] = (),
+        interactive: bool = True,
+        controls: bool = False,
     ) -> None:
         self.t0_ns = t0_ns
         self.change_s = change_s
         self.names = names or tuple(f"vm{i:02d}" for i in range(1, 11))
         self.interactive = interactive
+        self.controls = controls  # control lanes as well; that of vm04 to vm05 is down while vm04 loses egress
         self.lanes = list(self._lanes())
 
     @property
@@ -186,6 +192,12 @@ class Story:
             return Sample(seq, sent, sent, 0, Outcome.UNKNOWN, Reason.SELF_LATE, 0, 0)
         if index == 5 and 2.5 <= since < 3.6 and lane.vantage != "outside":
             return None  # blind
+        if lane.service is Service.CONTROL:
+            down = lane.vantage == self.names[3] and lane.target == f"10.1.1.{10 + 4}" and 6.0 <= since < 8.5
+            reason, detail = (Reason.UNREACHABLE, 0x0301) if since > 8 else (Reason.TIMEOUT, 0)
+            if down:
+                return Sample(seq, sent, sent, 0, Outcome.FAIL, reason, detail, 0)
+            return Sample(seq, sent, sent, sent + 300_000, Outcome.OK, Reason.NONE, 0, 0)
         start, length = {Prober.ICMP: (6.6, 1.4), Prober.ARP: (6.5, 0.9)}.get(lane.prober, (6.6, 2.3))
         length += index * 0.04 + (3.5 if lane.flow == "same" else 0.0)
         down = start <= since < start + length
@@ -225,6 +237,11 @@ class Story:
                 i * 10 + 3, Service.INGRESS, Prober.SYN, "outside", public, tenth, tmax, port=22, subject=name
             )
             yield ingress
+            if self.controls:
+                peer = f"10.1.1.{10 + (i + 1) % len(self.names)}"
+                itself = Lane(i * 10 + 1001, Service.CONTROL, Prober.ICMP, name, "127.0.0.1", tenth, tmax, subject=name)
+                yield itself
+                yield replace(itself, id=i * 10 + 1002, target=peer)
             if i == 0:
                 yield Lane(9, Service.GATEWAY, Prober.ARP, name, "10.1.1.1", tenth, tmax, subject=name)
                 yield replace(ingress, id=8, prober=Prober.BANNER, interval_ns=S, headline=False)

@@ -52,6 +52,7 @@ def drawn(state: LaneState, step_ms: int, columns: int, start_ms: int = 0) -> st
         ("oooo????oooo", 200, 6, "━━??━━"),
         ("oooo........oooooooooooooooooooooooooo", 200, 8, "━━╌╌╌╌━━"),  # no sample for too long, long ago
         ("oooo........oooo", 200, 8, "━━    ━━"),  # their verdicts may still fall
+        ("oooo......oooooooooooooooooooooooooooo", 500, 5, "━╌━━━"),  # most of a column, long ago
         ("xxxx", 100, 5, "████ "),
         ("ooooxxxx", 1000, 2, "▒ "),
         ("", 100, 3, "   "),

@@ -145,7 +145,7 @@ def _events(result: RunResult, scale: Scale) -> Row:
 def _lane(result: RunResult, scale: Scale, report: LaneReport) -> Iterator[Row]:
     lane = report.lane
     parts = [_bar(scale, scale.from_ns, scale.to_ns, "up" if lane.headline else "up beside")]
-    parts += [_bar(scale, *span, "blind", "blind") for span in report.blind]
+    parts += [_bar(scale, *blind.span, "blind", f"blind: {blind.cause}") for blind in report.blind]
     for outage in report.outages:
         end = outage.end if outage.end_ns else (scale.to_ns, scale.to_ns)
         words = (

@@ -22,6 +22,7 @@ MEANINGS: tuple[tuple[Cell, str, str], ...] = (
     (Cell.DEGRADED, "$accent", "up and down by turns"),
     (Cell.UNKNOWN, "$secondary", "unknown: the prober could not tell"),
     (Cell.BLIND, "$faint", "blind: no sample where one was due"),
+    (Cell.AMBIGUOUS, "$warning", "down, but a control lane as well: perhaps not the router"),
     (Cell.NONE, "", "no data yet"),
 )
 

@@ -24,7 +24,7 @@ from csworkbench.tui.widgets.time import TimelinePanel
 
 from .confirm import ConfirmScreen
 
-SIDE = ("services", "outages", "network")  # in the order in which a narrow terminal shows them
+SIDE = ("services", "outages", "network", "vantages")  # in the order in which a narrow terminal shows them
 
 
 class SessionScreen(Screen[None]):

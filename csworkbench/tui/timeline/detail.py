@@ -3,13 +3,15 @@
 
 from collections.abc import Callable
 
+from csworkbench.measurement.blind import Blind
 from csworkbench.measurement.outage import Outage
+from csworkbench.measurement.reasons import causes_text
 from csworkbench.measurement.totals import LaneReport
 from csworkbench.model.event import Phase
 from csworkbench.model.sample import mac_text
 from csworkbench.tui.text import clean
-from csworkbench.tui.times import bounds, relative, seconds, utc
-from csworkbench.tui.view import RunView, subject_of
+from csworkbench.tui.times import bounds, clock_text, relative, seconds, utc
+from csworkbench.tui.view import RunView, lane_label, subject_of
 
 from .rows import Kind, Row
 from .window import Window
@@ -28,20 +30,33 @@ def detail(view: RunView, row: Row | None, window: Window, at_ns: int | None) ->
 
 
 def outage_text(view: RunView, outage: Outage) -> str:
-    """An outage in words: `down 14:03:11.42 – 14:03:12.84, 14 lost, timeout · 1.42 s [1.32, 1.52]`. Times are UTC."""
+    """An outage in words: `down 14:03:11.42 – 14:03:12.84 · 1.42 s [1.32, 1.52] · timeout 14`. Times are UTC.
+
+    What makes it doubtful, and the bound of its clock, follow.
+    """
     wall = view.state.wall_ns
     end = "still open" if outage.open and not outage.end_ns else utc(wall(outage.end_ns))
     kind = "blip" if outage.blip else "down"
-    return (
-        f"{kind} {utc(wall(outage.start_ns))} – {end}, {outage.lost} lost, {outage.reason.text} · "
-        f"{seconds(outage.down_ns)} {bounds(outage.low_ns, outage.high_ns)}"
+    lane = view.state.lanes[outage.lane].lane
+    ipv6 = ":" in lane.target
+    text = (
+        f"{kind} {utc(wall(outage.start_ns))} – {end} · "
+        f"{seconds(outage.down_ns)} {bounds(outage.low_ns, outage.high_ns)} · "
+        f"{causes_text(outage.causes, lane.prober, ipv6=ipv6)}"
     )
+    if outage.ambiguous:
+        text += f" · ambiguous: {clean(outage.ambiguous, 120)}"
+    if outage.unknown:
+        text += f" · not known: {causes_text(outage.unknown, lane.prober, ipv6=ipv6)}"
+    if outage.late:
+        text += f" · {outage.late} answered late"
+    return f"{text} · clock {clock_text(outage.clock_ns)}"
 
 
 def lane_name(view: RunView, lane_id: int) -> str:
     """A lane in words: `vm01 egress icmp`."""
     lane = view.state.lanes[lane_id].lane
-    label = "" if lane.service.value.lower().endswith(lane.label) else f" {clean(lane.label, 40)}"
+    label = "" if lane.service.value.lower().endswith(lane.label) else f" {clean(lane_label(view, lane), 40)}"
     return f"{subject_of(lane)} {lane.service.value}{label}"
 
 
@@ -61,6 +76,13 @@ def _lane(view: RunView, lane_id: int, window: Window, at_ns: int | None) -> str
     if not report.sent:
         return f"{name}: nothing counted yet · {target} {every}"
     unknown = f", {report.unknown} unknown" if report.unknown else ""
+    blind = _blind(report, window, at_ns)
+    if blind is not None:
+        wall = view.state.wall_ns
+        return (
+            f"{name}: blind {utc(wall(blind.start_ns))} – {utc(wall(blind.end_ns))} · "
+            f"{seconds(blind.end_ns - blind.start_ns)}: {clean(blind.cause, 80)} · an outage may have gone unseen"
+        )
     return f"{name}: {state} · {report.ok} ok, {report.fail} lost{unknown} of {report.sent}{outages} · {target} {every}"
 
 
@@ -74,6 +96,13 @@ def _near(report: LaneReport, window: Window, at_ns: int | None) -> Outage | Non
         if outage.onset[0] < column_end and until > at_ns:
             return outage
     return None
+
+
+def _blind(report: LaneReport, window: Window, at_ns: int | None) -> Blind | None:
+    """The blind stretch in the cursor's column."""
+    if at_ns is None:
+        return None
+    return next((b for b in report.blind if b.start_ns < at_ns + window.step_ns and b.end_ns > at_ns), None)
 
 
 def _job(view: RunView, job_id: str) -> str:

@@ -4,11 +4,12 @@
 from dataclasses import dataclass
 from itertools import groupby
 
+from csworkbench.measurement.order import widened
 from csworkbench.measurement.outage import Outage
 from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.text import clean, fit, width
 from csworkbench.tui.times import number
-from csworkbench.tui.view import RunView, subject_of
+from csworkbench.tui.view import RunView, lane_label, subject_of
 
 from . import marks
 from .canvas import Parts
@@ -16,7 +17,7 @@ from .rows import Kind, Row
 from .track import LaneTrack
 from .window import Window
 
-CELL_STYLES = ("none", "up", "down", "edge", "degraded", "unknown", "blind")
+CELL_STYLES = ("none", "up", "down", "edge", "degraded", "unknown", "blind", "ambiguous")
 FOLD = 2
 SERVICE = 7
 
@@ -71,6 +72,8 @@ class Painter:
             cells = track.cells(window.start_ns + offset, window.step_ns, window.columns)
             for outage in outages:
                 _soften(cells, window, outage)
+                if outage.ambiguous:
+                    _doubt(cells, window, outage)
             kept = self._cells[lane_id] = (key, cells)
         return kept[1]
 
@@ -108,7 +111,7 @@ class Painter:
             text = fit(f"{mark} {row.label if row.first else subject}", cells - 1)
             return ((self.glyphs.plain(text) + " ", "label"),)
         taken = min(width(subject), max(room - 6, room // 2))
-        kind = fit(clean(lane.label, 40), room - taken - 1)
+        kind = fit(clean(lane_label(self.view, lane), 40), room - taken - 1)
         return (
             (f"{mark} {self.glyphs.plain(service)} ", "service"),
             (f"{self.glyphs.plain(kind)} ", "label" if lane.headline else "label-beside"),
@@ -136,9 +139,20 @@ def lane_parts(cells: bytearray, glyphs: Glyphs) -> Parts:
 
 
 def _soften(cells: bytearray, window: Window, outage: Outage) -> None:
-    """Columns between an edge's low and high bound are uncertain, even where a delayed answer makes them look up."""
+    """Columns between an edge's bounds, that of its clock included, are uncertain.
+
+    Even where a delayed answer makes them look up.
+    """
     edges = [outage.onset] if outage.open else [outage.onset, outage.end]
-    for low, high in edges:
+    for low, high in (widened(edge, outage.clock_ns) for edge in edges):
         for column in range(max(window.column(low) + 1, 0), min(window.column(high), window.columns)):
             if cells[column] in (Cell.UP, Cell.DOWN):
                 cells[column] = Cell.EDGE
+
+
+def _doubt(cells: bytearray, window: Window, outage: Outage) -> None:
+    """Where a lane was down while a control lane was: it may not have been the router."""
+    first, last = window.column(outage.onset[0]), window.column(outage.end[1])
+    for column in range(max(first, 0), min(last + 1, window.columns)):
+        if cells[column] == Cell.DOWN:
+            cells[column] = Cell.AMBIGUOUS

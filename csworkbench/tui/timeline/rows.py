@@ -78,7 +78,7 @@ class Rows:
         of_service = [state for state in view.state.lanes.values() if state.lane.service is service]
         shown_states = [s for s in of_service if unfolded or not (s.lane.heartbeat or s.left_out)]
         for state in shown_states:
-            kinds.setdefault(_kind(state.lane, unfolded=unfolded), []).append(state.lane)
+            kinds.setdefault(_kind(view, state.lane, unfolded=unfolded), []).append(state.lane)
         foldable = len(of_service) > len(shown_states) or any(len(lanes) > 1 for lanes in kinds.values())
         fold = ("unfolded" if unfolded else "folded") if foldable else ""
         first = True
@@ -103,10 +103,10 @@ class Rows:
         return worst
 
 
-def _kind(lane: Lane, *, unfolded: bool) -> str:
+def _kind(view: RunView, lane: Lane, *, unfolded: bool) -> str:
     """What is folded into one row; of the control lanes all, for one look tells whether any of them was down."""
-    if lane.service is Service.CONTROL and not unfolded:
-        return ""
+    if lane.service is Service.CONTROL:
+        return view.control(lane).role.name if unfolded else ""
     return f"{lane.prober}/{lane.flow}/{lane.headline}"
 
 

@@ -86,6 +86,8 @@ class LaneTrack:
             return Cell.UNKNOWN if UNKNOWN in codes else self._absent(left)
         if codes.count(UNKNOWN) > len(known):
             return Cell.UNKNOWN
+        if codes.count(ABSENT) > len(known) and self._absent(right - 1) is Cell.BLIND:
+            return Cell.BLIND
         ups = known.count(OK)
         if ups == len(known):
             return Cell.UP

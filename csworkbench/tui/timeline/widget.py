@@ -24,10 +24,10 @@ from .rows import Kind, Row, Rows, event_rows
 from .window import DEFAULT_STEP_NS, Window, zoom_text
 
 STYLES = (
-    "none", "up", "down", "edge", "degraded", "unknown", "blind", "axis", "now", "phase", "phase-name", "phase-change",
-    "phase-change-name", "job", "job-unsure", "job-good", "job-bad", "event", "event-bad", "event-unsure", "owner-0",
-    "owner-1", "owner-2", "owner-none", "owner-second", "label", "label-mark", "label-beside", "service", "figure",
-    "figure-open", "cursor", "row-cursor",
+    "none", "up", "down", "edge", "degraded", "unknown", "blind", "ambiguous", "axis", "now", "phase", "phase-name",
+    "phase-change", "phase-change-name", "job", "job-unsure", "job-good", "job-bad", "event", "event-bad",
+    "event-unsure", "owner-0", "owner-1", "owner-2", "owner-none", "owner-second", "label", "label-mark",
+    "label-beside", "service", "figure", "figure-open", "cursor", "row-cursor",
 )  # fmt: skip
 BACKGROUNDS = ("cursor", "row-cursor")
 FROZEN = 1  # the axis stays while rows scroll

@@ -13,6 +13,7 @@ from .chrome import DetailPanel, GuidePanel, HeaderPanel, KeysPanel
 from .facts import NetworkPanel, ServicesPanel
 from .outages import OutagesPanel
 from .time import TimelinePanel
+from .vantages import VantagesPanel
 
 PANELS: dict[str, Callable[[RunView, Glyphs], Widget]] = {
     "header": HeaderPanel,
@@ -20,6 +21,7 @@ PANELS: dict[str, Callable[[RunView, Glyphs], Widget]] = {
     "network": NetworkPanel,
     "services": ServicesPanel,
     "outages": OutagesPanel,
+    "vantages": VantagesPanel,
     "timeline": TimelinePanel,
     "detail": DetailPanel,
     "keys": KeysPanel,

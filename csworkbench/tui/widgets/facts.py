@@ -17,8 +17,9 @@ from csworkbench.tui.view import RunView
 from .base import LinesPanel
 
 RUNNING = "running"
+BLIND_SHOWN_NS = 1_000_000_000
 NAMED_AT_MOST = 2
-IN_TWO_LINES = 3
+TWO_LINES_FOR = 3  # services; more get one line each
 
 
 class NetworkPanel(LinesPanel):
@@ -108,7 +109,7 @@ class ServicesPanel(LinesPanel):
     def lines(self) -> Iterable[Line]:
         """Two lines per service, one on a narrow terminal and when there are many."""
         cells = max(self.content_size.width, 20)
-        tight = len(self.view.services) > IN_TWO_LINES
+        tight = len(self.view.services) > TWO_LINES_FOR
         if not self.view.services:
             yield (("no lanes yet", "$faint"),)
         spoken = {r.lane.service for r in self.view.reports.values() if r.sent}
@@ -123,7 +124,7 @@ class ServicesPanel(LinesPanel):
             if self.screen.has_class("-narrow"):
                 yield _short(report)
             elif tight:
-                yield _tight(report, cells)
+                yield _one(report, cells)
             else:
                 yield from _service(report, cells)
             if report.service is Service.EGRESS and report.outages and not self.screen.has_class("-narrow"):
@@ -147,15 +148,24 @@ def _short(report: ServiceReport) -> Line:
     figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
     still = "still down, " if report.open else ""
     tail = f"  {still}worst {clean(report.worst, 40) or '?'} · {report.hit}/{report.lanes} hit"
-    return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}", "$muted"))
+    return (name, figure, (f" {bounds(report.low_ns, report.high_ns)}{tail}{_doubts(report)}", "$muted"))
 
 
-def _tight(report: ServiceReport, cells: int) -> Line:
-    name = (fit(report.service.value, 11), "b")
+def _doubts(report: ServiceReport) -> str:
+    """How much of a service's downtime may not be the router's, and for how long somebody saw nothing."""
+    parts = [f"{number(report.ambiguous_ns)} s ambiguous"] if report.ambiguous_ns else []
+    parts += [f"blind {number(report.blind_ns)} s"] if report.blind_ns >= BLIND_SHOWN_NS else []
+    return "".join(f" · {part}" for part in parts)
+
+
+def _one(report: ServiceReport, cells: int) -> Line:
+    """A service in one line of a side panel."""
+    name = (fit(report.service.value, 12), "b")
     if not report.outages:
-        return (name, (fit("up", 8, right=True), "$success"))
+        return (name, (fit("up", 7, right=True), "$success"), (fit(_doubts(report), max(cells - 19, 0)), "$muted"))
     figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
-    return (name, figure, (fit(f" {bounds(report.low_ns, report.high_ns)}", max(cells - 19, 0)), "$muted"))
+    tail = f" {bounds(report.low_ns, report.high_ns)}{_doubts(report)}"
+    return (name, figure, (fit(tail, max(cells - 20, 0)), "$warning" if report.ambiguous_ns else "$muted"))
 
 
 def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
@@ -163,7 +173,8 @@ def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
     if not report.outages:
         word = "up" if report.down_ns == 0 and not report.open else "?"
         yield ((name, "b"), (fit(word, 8, right=True), "$success"))
-        yield ((fit(f"  {report.lanes} lane{'s' * (report.lanes != 1)}, no outage", cells), "$faint"),)
+        said = f"  {report.lanes} lane{'s' * (report.lanes != 1)}, no outage{_doubts(report)}"
+        yield ((fit(said, cells), "$faint"),)
         return
     figure = fit(f"{number(report.down_ns)} s", 8, right=True)
     yield (
@@ -175,3 +186,6 @@ def _service(report: ServiceReport, cells: int) -> Iterable[Line]:
     count = f" · {report.outages}×" if report.outages > 1 else ""
     worst = f"  {still}worst {clean(report.worst, 40) or '?'} · {report.hit}/{report.lanes} hit{count}"
     yield ((fit(worst, cells), "$error" if report.open else "$muted"),)
+    if report.ambiguous_ns or report.blind_ns >= BLIND_SHOWN_NS:
+        doubts = f"  {_doubts(report).removeprefix(' · ')}"
+        yield ((fit(doubts, cells), "$warning" if report.ambiguous_ns else "$faint"),)

@@ -6,7 +6,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from csworkbench.measurement.outage import Outage
-from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.messages import OutageChosen
 from csworkbench.tui.text import clean, fit
 from csworkbench.tui.times import number, relative
@@ -58,13 +58,22 @@ class OutagesPanel(OptionList):
 
     def _line(self, outage: Outage, cells: int) -> Content:
         lane = self.view.state.lanes[outage.lane].lane
-        style = "$error" if outage.open else "$faint" if outage.blip or not lane.headline else ""
+        style = (
+            "$error"
+            if outage.open
+            else "$warning"
+            if outage.ambiguous
+            else "$faint"
+            if outage.blip or not lane.headline
+            else ""
+        )
         figure = fit(f"{number(outage.down_ns)} s", 8, right=True)
         at = fit(relative(outage.start_ns - self.view.anchor_ns, 1), 9, right=True)
         name = f"{subject_of(lane, 40)} {lane.service.value}"
         if not lane.headline:
             name = f"{subject_of(lane, 40)} {clean(lane.label, 30)}"
-        text = fit(name, max(cells - 17, 4)) + figure
+        mark = self.glyphs.cells[Cell.AMBIGUOUS] if outage.ambiguous else ""
+        text = fit(f"{mark} {name}" if mark else name, max(cells - 17, 4)) + figure
         return Content.assemble((self.glyphs.plain(text), NAMED.get(style, style)), (self.glyphs.plain(at), "$muted"))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -79,7 +79,8 @@ class TimelinePanel(Vertical):
 
     def _legend(self) -> None:
         """What the glyphs mean, where there is room for it."""
-        words = zip(("up", "down", "edge", "mixed", "unknown", "blind"), self.glyphs.cells[1:], strict=True)
+        names = ("up", "down", "edge", "mixed", "unknown", "blind", "ambiguous")
+        words = zip(names, self.glyphs.cells[1:], strict=True)
         legend = "  ".join(f"{glyph} {word}" for word, glyph in words)
         title = f"timeline   {legend}" if self.outer_size.width > 80 else "timeline"
         if title != str(self.border_title or ""):
