@@ -30,11 +30,14 @@ from csworkbench.model.protocols import Journal, StepFailed
 from csworkbench.model.scenario import LabOptions, Scenario, Tenants
 from csworkbench.probing.agent import Connect
 from csworkbench.probing.connect import dial_tcp, dial_through
+from csworkbench.probing.handshakes import Handshakes
+from csworkbench.probing.jump import jump_chain
 from csworkbench.probing.shell import ExecShell, Shell
-from csworkbench.probing.ssh import Handshakes, SshAccess, SshRoute
+from csworkbench.probing.ssh import SshAccess, SshRoute
 
 from .lab_cloud import LabCloud, running_lab, start_lab
 from .targets import targets_of
+from .ways import hops, through_the_router, way_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,9 @@ async def _prepare(
     journal.write(InventorySeen(inventory))
     if inventory.unlisted:
         journal.write(Notice(Level.WARN, f"not listed to this key, so unknown: {', '.join(inventory.unlisted)}"))
-    vantages, left_out = _vantages(scenario, inventory, lab)
+    vantages, left_out = await _vantages(scenario, inventory, lab, client, stack)
+    if told := through_the_router({vantage.name: vantage.path for vantage, _ in vantages}):
+        journal.write(Notice(Level.INFO, told))
     target = scenario.egress_target or (lab.egress_target if lab else "")
     if not target:
         raise NotPrepared("egress_target is missing: name an address outside the cloud that tenants may ping", 2)
@@ -100,8 +105,8 @@ async def _prepare(
     return prepared
 
 
-def _vantages(
-    scenario: Scenario, inventory: Inventory, lab: LabCloud | None
+async def _vantages(
+    scenario: Scenario, inventory: Inventory, lab: LabCloud | None, client: Client, stack: AsyncExitStack
 ) -> tuple[list[tuple[Vantage, Connect]], list[tuple[str, str]]]:
     found: list[tuple[Vantage, Connect]] = []
     left_out: list[tuple[str, str]] = []
@@ -111,20 +116,23 @@ def _vantages(
         names = (tenants.vms,) if isinstance(tenants.vms, str) else tenants.vms
         wanted = None if names == ("all",) else set(names)
         left_out += [(name, "no VM of that name in this network") for name in _unknown(wanted, inventory)]
-        ports = {
-            rule.vm_id: (rule.public_ip, rule.public_port)
-            for rule in inventory.forwardings
-            if rule.private_port == tenants.port and rule.protocol.lower() == "tcp"
-        }
+        jumps = jump_chain(hops(tenants), access, handshakes)
+        for jump in jumps:
+            stack.push_async_callback(jump.close)
+        access = replace(access, dial=jumps[-1].dial) if jumps else access
+        elsewhere: dict[str, str] = {}
+        if tenants.management is not None and tenants.management.network:
+            other = await read_inventory(client, tenants.management.network)
+            elsewhere = {vm.id: vm.ip for vm in other.vms}
         for vm in inventory.vms:
             if wanted is not None and vm.name not in wanted:
                 continue
-            if vm.id not in ports:
-                left_out.append((vm.name, f"no port-forwarding rule leads to its port {tenants.port}"))
+            way = way_to(vm, tenants, inventory, elsewhere)
+            if isinstance(way, str):
+                left_out.append((vm.name, way))
                 continue
-            host, port = ports[vm.id]
-            vantage = Vantage(vm.name, VantageKind.TENANT, host, port, vm.ip)
-            found.append((vantage, SshRoute(host, port, access, handshakes).open))
+            vantage = Vantage(vm.name, VantageKind.TENANT, way.host, way.port, vm.ip, path=way.path)
+            found.append((vantage, SshRoute(way.host, way.port, access, handshakes).open))
     if outside is not None:
         prefix = outside.exec or (lab.outside_exec if lab else ())
         found.append((Vantage("outside", VantageKind.OUTSIDE), _local(prefix)))

@@ -50,6 +50,8 @@ def runs(as_json: bool, limit: int) -> None:
             continue
         live = is_live(folder)
         verdict = f"live: {result.state.phase}" if live else result.verdict
+        if not live and result.state.opened and not result.state.closed and result.state.verdict is None:
+            verdict = "interrupted"  # its engine was gone before it could end
         services = {str(s): r for s, r in result.services().items()}
         if as_json:
             figures = {name: round(r.down_ns / 1e9, 3) for name, r in services.items()}

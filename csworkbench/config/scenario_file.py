@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from csworkbench.model import scenario as model
+from csworkbench.model.hop import parse_hop
 from csworkbench.model.lane import Service
 from csworkbench.model.scenario import Scenario
 
@@ -45,6 +46,7 @@ _LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
     ("phases", "baseline"): (1.0, 86400.0),
     ("phases", "confirm"): (0.5, 86400.0),
     ("phases", "settle_limit"): (1.0, 86400.0),
+    ("phases", "calibrate"): (0.0, 5.0),
     ("phases", "quiet"): (0.0, 86400.0),
     ("repeat",): (1, 1000),
 }
@@ -143,6 +145,7 @@ def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
             raise ConfigError(
                 f"{document.where(('budget', name))}: unknown service {name!r}{_did_you_mean(name, services)}"
             )
+    _check_ways(document, scenario)
     _check_lanes(document, scenario)
     _check_addresses(document, scenario)
     tenants = scenario.vantages.tenants
@@ -151,6 +154,33 @@ def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
         raise ConfigError(f"{where}: quiet: {tenants.quiet} is the sentinel, and asking heals what it would show")
     if not scenario.network.strip():
         raise ConfigError(f"{document.where(('network',))}: network: a name or id is needed")
+
+
+def _check_ways(document: yaml12.Document, scenario: Scenario) -> None:
+    tenants = scenario.vantages.tenants
+    if tenants is None:
+        return
+    at = ("vantages", "tenants")
+    try:
+        for text in (tenants.jump,) if isinstance(tenants.jump, str) else tenants.jump:
+            parse_hop(text)
+    except ValueError as error:
+        raise ConfigError(f"{document.where((*at, 'jump'))}: jump: {error}") from None
+    if tenants.jump and tenants.proxy_command:
+        raise ConfigError(f"{document.where((*at, 'jump'))}: jump: `proxy_command` is there too; one of them is enough")
+    management = tenants.management
+    if management is None:
+        return
+    where = document.where((*at, "management"))
+    if bool(management.addresses) == bool(management.network):
+        raise ConfigError(f"{where}: management: either `addresses` or `network` is needed")
+    for name, address in management.addresses.items():
+        try:
+            ip_address(address)
+        except ValueError:
+            raise ConfigError(f"{where}: addresses: {name}: {address!r} is no IP address") from None
+    if not 0 < management.port < 65536:
+        raise ConfigError(f"{where}: port: {management.port} is not between 1 and 65535")
 
 
 def _check_lanes(document: yaml12.Document, scenario: Scenario) -> None:

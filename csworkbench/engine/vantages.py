@@ -5,12 +5,13 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from csworkbench.model.event import LaneAdded, Level, Notice, SpoolCollected, VantageAdded, VantageLeftOut
+from csworkbench.model.event import Calibrated, LaneAdded, Level, Notice, SpoolCollected, VantageAdded, VantageLeftOut
 from csworkbench.model.lane import Lane, Vantage, VantageKind
 from csworkbench.model.protocols import Journal
 from csworkbench.model.scenario import EVERYBODY, Refused, Scenario
 from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
+from csworkbench.probing.calibrate import trouble
 from csworkbench.probing.choose import ALL_TIERS, LOCAL_TIERS, Chosen
 from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.shell import ShellError
@@ -23,6 +24,8 @@ from .roles import with_roles
 HUSH_S = 0.3  # until the last packets of closed connections have passed: nothing tells when they have
 
 T = TypeVar("T")
+
+CALIBRATE_LEAST_S = 0.2  # the probe program takes no less
 
 
 class VantageSet:
@@ -69,6 +72,7 @@ class VantageSet:
         if not lanes:
             raise NotPrepared("not measurable: no lane fits this network and its vantages", 4)
         require_budgeted(self._scenario.budget, lanes, fitted.left_out)
+        tried = await self._calibrate(lanes)
         launched = await self._launch_all(usable, fitted, duration_s)
         running = {vantage.name for vantage in launched if vantage is not None}
         if not running:
@@ -76,7 +80,7 @@ class VantageSet:
         # Only now, so that no lane stands in the run's history that was never probed.
         for vantage in usable:
             if vantage.name in running:
-                self._journal.write(VantageAdded(vantage))
+                self._announce(vantage, tried)
         lanes = [lane for lane in lanes if lane.vantage in running]
         for lane in lanes:
             self._journal.write(LaneAdded(lane))
@@ -160,6 +164,28 @@ class VantageSet:
         self._ready += 1
         self._say(self._ready, total)
         return vantage, chosen
+
+    def _announce(self, vantage: Vantage, tried: list[Calibrated]) -> None:
+        self._journal.write(VantageAdded(vantage))
+        for found in tried:
+            if found.vantage == vantage.name:
+                self._journal.write(found)
+
+    async def _calibrate(self, lanes: list[Lane]) -> list[Calibrated]:
+        """All at once, as the probers will run; says which are too slow for their lanes."""
+        seconds = self._scenario.phases.calibrate
+        plans: dict[str, tuple[Lane, ...]] = {}
+        for lane in lanes:
+            plans[lane.vantage] = (*plans.get(lane.vantage, ()), lane)
+        if not seconds:
+            return []
+        length_s = max(seconds, CALIBRATE_LEAST_S)
+        found = await _all(
+            *(self._agents[name].calibrate(ProbePlan(self._token, 60.0, own), length_s) for name, own in plans.items())
+        )
+        for line in filter(None, map(trouble, found)):
+            self._journal.write(Notice(Level.WARN, line))
+        return found
 
     async def _launch_all(self, usable: list[Vantage], fitted: Fitted, duration_s: float) -> list[Vantage | None]:
         """Those that answer first."""

@@ -173,6 +173,34 @@ class ProberStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A prober was tried out on its vantage, on loopback. `why`: what could not be tried; 0 where it is not known.
+
+    `shortest_ns` is the shortest interval of its lanes, `judged_interval_ns` that of the lane that an outage of known
+    length was made for: it lasted [true_low_ns, true_high_ns], the samples gave [low_ns, high_ns], and the truth lay
+    `off_ns` beyond the bounds of an edge. `step_ns`: how coarse its clock is; then `late_p50_ns` is a ping's start.
+    """
+
+    vantage: str
+    shortest_ns: int
+    judged_interval_ns: int = 0
+    wanted: int = 0
+    sent: int = 0
+    self_late: int = 0
+    late_p50_ns: int = 0
+    late_p99_ns: int = 0
+    late_max_ns: int = 0
+    true_low_ns: int = 0
+    true_high_ns: int = 0
+    low_ns: int = 0
+    high_ns: int = 0
+    off_ns: int = 0
+    step_ns: int = 0
+    scheduler: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelChanged:
     """The channel to a vantage was opened, lost or closed."""
 
@@ -336,6 +364,7 @@ Body = (
     | LaneAdded
     | LaneLeftOut
     | ProberStarted
+    | Calibrated
     | ChannelChanged
     | ClockEcho
     | RemoteClock

@@ -50,6 +50,15 @@ class VantageKind(StrEnum):
     OUTSIDE = "outside"
 
 
+class ChannelPath(StrEnum):
+    """How the recorder reaches a vantage. ROUTER: through the router under test, so it is cut with what it watches."""
+
+    LOCAL = "local"
+    ROUTER = "through the router"
+    SECOND = "second path"
+    JUMP = "jump"
+
+
 @dataclass(frozen=True, slots=True)
 class Vantage:
     """A place that probes. `address` is how the recorder reaches it, empty when it is local."""
@@ -61,6 +70,7 @@ class Vantage:
     guest_ip: str = ""
     sentinel: bool = False  # the one tenant that asks for the gateway's MAC (S11)
     quiet: bool = False  # the one tenant that nobody talks to from the change to its recovery (S11)
+    path: ChannelPath = ChannelPath.LOCAL
 
 
 @dataclass(frozen=True, slots=True)

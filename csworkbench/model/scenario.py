@@ -53,6 +53,15 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Management:
+    """A way to the tenants' sshd that is not the router under test: addresses by VM name, or a network they are in."""
+
+    addresses: dict[str, str] = field(default_factory=dict)
+    network: str = ""
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
 class Tenants:
     """The VMs to probe from. `vms` is `all` or a tuple of names."""
 
@@ -63,6 +72,8 @@ class Tenants:
     known_hosts: str = ""
     host_key: str = "known"  # known: refuse an unknown key; accept-new: keep the first one seen
     proxy_command: str = ""
+    jump: str | tuple[str, ...] = ()  # user@host:port; several: each is reached through the one before it
+    management: Management | None = None
     refused: Refused = Refused.SKIP
     sentinel: str = AUTO  # the one VM that asks for the gateway's MAC (S11)
     quiet: str = AUTO  # the one VM that nobody talks to from the change to its recovery; NOBODY; EVERYBODY
@@ -89,7 +100,7 @@ class Vantages:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Lengths in seconds. `settle_limit` is when an outage is given up as open.
+    """Lengths in seconds. `settle_limit` is when an outage is given up as open; `calibrate` 0 leaves that out.
 
     `quiet`: for how long after the operation at least nobody talks to the quiet VM; None: see `Scenario.quiet_s`.
     """
@@ -98,6 +109,7 @@ class Phases:
     baseline: float = 30.0
     confirm: float = 60.0
     settle_limit: float = 600.0
+    calibrate: float = 2.0
     quiet: float | None = None
 
 

@@ -35,6 +35,7 @@ class VantageState:
 
     vantage: Vantage
     started: ev.ProberStarted | None = None
+    calibrated: ev.Calibrated | None = None
     channel: ev.ChannelState = ev.ChannelState.OPENING
     losses: int = 0
     echoes: list[ev.ClockEcho] = field(default_factory=list)
@@ -179,6 +180,9 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
         case ev.ProberStarted() as started:
             if started.vantage in state.vantages:
                 state.vantages[started.vantage].started = started
+        case ev.Calibrated() as calibrated:
+            if calibrated.vantage in state.vantages:
+                state.vantages[calibrated.vantage].calibrated = calibrated
         case ev.ChannelChanged(name, channel):
             if name in state.vantages:
                 state.vantages[name].turn(channel, event.at_ns)

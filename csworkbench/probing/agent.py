@@ -6,12 +6,22 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from csworkbench.model.event import ChannelChanged, ChannelState, Level, Notice, ProberStarted, SpoolCollected
+from csworkbench.model.event import (
+    Calibrated,
+    ChannelChanged,
+    ChannelState,
+    Level,
+    Notice,
+    ProberStarted,
+    SpoolCollected,
+)
 from csworkbench.model.protocols import Journal
 from csworkbench.model.tier import Tier
 
 from .answers import last_line, number
+from .boot import MARK, REBOOTED, mark_of, was_rebooted
 from .bundle import Bundle
+from .calibrate import calibrate
 from .choose import ALL_TIERS, Chosen, choose
 from .frames import FrameError
 from .plan import ProbePlan
@@ -19,7 +29,7 @@ from .program import HOME, Program
 from .reconnect import RETRY, Connect, reconnect
 from .shell import Shell, ShellError
 from .spool import SpoolError
-from .tail import SpoolWatch, TailSession
+from .tail import CLOSED, GONE, SpoolWatch, TailSession
 
 NOT_REACHED = "not reached"
 CUT_SHORT = "collecting was cut short"
@@ -48,6 +58,7 @@ class VantageAgent:
         self._launch: asyncio.Task[dict[str, object]] | None = None
         self._watch: SpoolWatch | None = None
         self._folder = ""
+        self._boot = ""
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
         self._hushed = False
@@ -70,6 +81,10 @@ class VantageAgent:
         chosen = await choose(self.name, self._shell, self._bundle, self._tiers)
         self._program = chosen.program
         return chosen
+
+    async def calibrate(self, plan: ProbePlan, seconds: float) -> Calibrated:
+        """Try the prober out there with a plan, for so long. Raises ShellError without a channel only."""
+        return await calibrate(self.name, self._need_shell(), self._need_program(), plan, seconds)
 
     async def launch(self, plan: ProbePlan, sees: Sequence[str] = (), cannot_see: Sequence[str] = ()) -> None:
         """Start the prober, detached; it samples from now on. Raises ShellError. `close` undoes it.
@@ -185,9 +200,10 @@ class VantageAgent:
     async def _start_prober(self, shell: Shell, plan: ProbePlan) -> dict[str, object]:
         self._folder = f"{HOME}/runs/{plan.run}"
         folder = f'"$HOME/{self._folder}"'
-        made = await shell.run(f"umask 077 && mkdir -p {folder}")
+        made = await shell.run(f"umask 077 && mkdir -p {folder} && {{ {MARK}; :; }}")
         if made.status:
             raise ShellError(f"{self.name}: cannot make a folder there: {last_line(made.err)}")
+        self._boot = mark_of(made.out)
         return await self._need_program().start(self.name, shell, plan, self._folder)
 
     async def _read_to_the_end(self, watch: SpoolWatch, limit_s: float, hurry: asyncio.Event) -> None:
@@ -225,7 +241,7 @@ class VantageAgent:
         try:
             await self._tail_again_and_again(watch)
         except SpoolError as error:
-            watch.fail(str(error).removeprefix(f"{self.name}: "))
+            watch.fail(await self._explained(str(error).removeprefix(f"{self.name}: "), watch))
         except Exception as error:  # the journal cannot be written, or a defect: whoever waits must hear of it
             watch.fail(f"{type(error).__name__}: {error}")
             raise
@@ -234,6 +250,22 @@ class VantageAgent:
                 Notice(Level.ERROR, f"{self.name}: {watch.failure}: nothing more is measured from there")
             )
         self._journal.write(ChannelChanged(self.name, ChannelState.CLOSED, watch.failure))
+
+    async def _explained(self, why: str, watch: SpoolWatch) -> str:
+        """Why there is nothing more to read: a reboot takes the prober, and on some machines the spool as well."""
+        if self._shell is None or not (why == GONE or watch.refusals):
+            return why
+        if not await was_rebooted(self._shell, self._boot):
+            return why
+        return REBOOTED if why == GONE else f"{REBOOTED}; {why}"
+
+    async def _check_disk(self, shell: Shell) -> None:
+        """Raise SpoolError when the machine was rebooted and came up with an empty disk."""
+        if not await was_rebooted(shell, self._boot):
+            return
+        with contextlib.suppress(ShellError):
+            if (await shell.run(f'test -d "$HOME/{self._folder}"', timeout_s=5)).status == 1:
+                raise SpoolError(f"{REBOOTED}; its spool is gone, and what had not been read is lost")
 
     async def _tail_again_and_again(self, watch: SpoolWatch) -> None:
         lost_ns, detail, retry = 0, "", RETRY
@@ -250,6 +282,8 @@ class VantageAgent:
                 lost_ns = self._clock_ns()
                 why = str(error) or "silent for too long"
                 self._journal.write(ChannelChanged(self.name, ChannelState.LOST, why[:300]))
+                if why == CLOSED and watch.reader.offset == had and self._shell is not None:
+                    await self._check_disk(self._shell)  # a tail that could not even start
                 if self._shell is not None:
                     self._shell.abort()
                     self._shell = None

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 
-from .shell import ShellError
+from .shell import LoginRefused, ShellError
 
 ATTEMPT_EVERY_S = 0.4  # S10: new connections each 250-500 ms rather than wait for an old SYN's back-off
 ATTEMPTS_AT_ONCE = 6
@@ -77,20 +77,25 @@ async def dial_soon(dial: Dial, host: str, port: int, limit_s: float) -> tuple[s
     attempts, last = 0, "no answer"
     try:
         while True:
+            next_s = loop.time() + ATTEMPT_EVERY_S
             if len(pending) < ATTEMPTS_AT_ONCE:
                 pending.add(asyncio.create_task(_attempt(dial, host, port)))
                 attempts += 1
-            done, pending = await asyncio.wait(pending, timeout=ATTEMPT_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-            connected = [task.result() for task in done if task.exception() is None]
-            for spare in connected[1:]:
-                spare.close()
-            if connected:
-                return connected[0], attempts
-            last = next((_why(task.exception()) for task in done), last)
+            while pending and (left_s := next_s - loop.time()) > 0:
+                done, pending = await asyncio.wait(pending, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                connected = [task.result() for task in done if task.exception() is None]
+                for spare in connected[1:]:
+                    spare.close()
+                if connected:
+                    return connected[0], attempts
+                for error in (task.exception() for task in done):
+                    if isinstance(error, LoginRefused):  # a jump host's: it counts those
+                        raise error
+                    last = _why(error)
             if loop.time() >= give_up:
                 raise ShellError(f"{host}:{port} cannot be reached: {last}")
-            if done:  # refused at once: do not spin
-                await asyncio.sleep(ATTEMPT_EVERY_S)
+            if not pending:  # refused at once: do not spin
+                await asyncio.sleep(next_s - loop.time())
     finally:
         for task in pending:  # nothing is awaited here: a cancellation in between would lose the winner
             task.add_done_callback(_close_late)

@@ -101,6 +101,10 @@ class PythonProgram:
             return f'exec sudo -n env {search} "$(command -v python3)" -m {PROBES_PACKAGE} {words}'
         return f"{search} exec python3 -m {PROBES_PACKAGE} {words}"
 
+    def told(self, words: str) -> str:
+        """A command of the probe program, with the rights its prober has."""
+        return self.script(words, sudo=self.tier is Tier.SUDO)
+
     async def start(self, name: str, shell: Shell, plan: ProbePlan, folder: str) -> dict[str, object]:
         """See Program."""
         await shell.put(plan.to_json().encode(), f"{folder}/plan.json")

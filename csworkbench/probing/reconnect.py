@@ -8,7 +8,7 @@ from typing import Any
 
 from .shell import LoginRefused, Shell, ShellError
 
-NEXT_LOGIN_S = 2.0
+NEXT_LOGIN_S = 1.0
 LOGINS_AT_ONCE = 3
 RECONNECT_LIMIT_S = 3600.0
 

@@ -5,33 +5,20 @@ import asyncio
 import contextlib
 import shlex
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
 
 from .connect import Dial, dial_soon, dial_tcp
+from .handshakes import LOGIN_TIMEOUT_S, Entry, Handshakes
 from .shell import Completed, LoginRefused, ShellError, one_line, read_bounded
 
-HANDSHAKES_PER_SERVER = 8  # OpenSSH's MaxStartups 10:30:100 begins to refuse above ten
-HANDSHAKES_IN_ALL = 64
-LOGIN_TIMEOUT_S = 15.0
-LOGIN_ALONE_S = 2.0  # a handshake that takes longer may hang on a path that broke again: let another one begin
+LOGIN_ALONE_S = 1.0  # a handshake that takes longer may hang on a path that broke again: let another one begin
+KEEPALIVE_EVERY_S, KEEPALIVES_LOST = 1.0, 3  # asyncssh has none by default: a read from a vanished peer hangs for ever
 SSH_PORT = 22
 OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
-
-
-@dataclass(slots=True)
-class Handshakes:
-    """Bounds on handshakes in flight, shared by all vantages of a run."""
-
-    total: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES_IN_ALL))
-    per_server: dict[tuple[str, int], asyncio.Semaphore] = field(default_factory=dict)
-
-    def of(self, host: str, port: int) -> asyncio.Semaphore:
-        """The bound of one server."""
-        return self.per_server.setdefault((host, port), asyncio.Semaphore(HANDSHAKES_PER_SERVER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +35,7 @@ class SshAccess:
     proxy_command: str = ""
     dial: Dial = dial_tcp
     own_config: bool = False
+    keepalive_s: float = KEEPALIVE_EVERY_S
 
 
 class SshShell:
@@ -101,6 +89,18 @@ class SshShell:
             process.close()
         if process.exit_status:
             raise ShellError(f"{self._where}: cannot write {path}: {one_line(err) or process.exit_status}")
+
+    @property
+    def closed(self) -> bool:
+        """True once the connection has ended, or was found to be dead."""
+        return self._connection.is_closed()
+
+    async def forward(self, host: str, port: int) -> tuple["asyncssh.SSHReader[bytes]", "asyncssh.SSHWriter[bytes]"]:
+        """A TCP connection that the other side makes (direct-tcpip). Raises ShellError."""
+        try:
+            return await self._connection.open_connection(host, port, encoding=None)
+        except (asyncssh.Error, OSError) as error:
+            raise ShellError(f"{self._where}: {_said(error)}") from None
 
     async def open(self, script: str) -> "SshPipe":
         """See Shell."""
@@ -160,8 +160,9 @@ class _KeepsNewKeys(asyncssh.SSHClient):
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that known_hosts does not have. Refuses when the host has another one there."""
-        if _has_key(self._known_hosts, host, port):
-            return False
+        known = _keys(self._known_hosts, host, port)
+        if any(known):
+            return key in known[0]  # another login beside this one may just have kept it
         self._known_hosts.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._known_hosts.open("a") as file:
             file.write(f"{_entry(host, port)} {key.export_public_key().decode().strip()}\n")
@@ -172,13 +173,12 @@ def _entry(host: str, port: int) -> str:
     return host if port == SSH_PORT else f"[{host}]:{port}"
 
 
-def _has_key(known_hosts: Path, host: str, port: int) -> bool:
-    """Whether the file names any key for the host, hashed and wildcard entries included."""
+def _keys(known_hosts: Path, host: str, port: int) -> Sequence[Sequence[object]]:
+    """What the file says of the host, its keys first; hashed and wildcard entries included."""
     try:
-        found = asyncssh.read_known_hosts(str(known_hosts)).match(_entry(host, port), "", None)
+        return asyncssh.read_known_hosts(str(known_hosts)).match(_entry(host, port), "", None)
     except (OSError, ValueError):
-        return False
-    return any(found)
+        return ()
 
 
 class SshRoute:
@@ -187,15 +187,23 @@ class SshRoute:
     def __init__(self, host: str, port: int, access: SshAccess, handshakes: Handshakes) -> None:
         self._host, self._port, self._access, self._handshakes = host, port, access, handshakes
         self._where = f"{access.user + '@' if access.user else ''}{host}:{port}"
+        # A proxy command logs in somewhere as well, as a rule at one bastion for all.
+        self._servers = ((host, port), *([access.proxy_command] if access.proxy_command else []))
         self._turn = asyncio.Lock()
 
     async def open(self, limit_s: float = 5.0) -> tuple[SshShell, int]:
         """Log in: (shell, TCP attempts made). Tries TCP for `limit_s`. Raises ShellError with one clear line."""
         async with self._turn:
+            entry = await self._handshakes.enter(*self._servers)
             sock, attempts = None, 1
-            if not self._access.proxy_command:
-                sock, attempts = await dial_soon(self._access.dial, self._host, self._port, limit_s)
-            login = asyncio.create_task(self._login(sock))
+            try:
+                if not self._access.proxy_command:
+                    sock, attempts = await dial_soon(self._access.dial, self._host, self._port, limit_s)
+            except BaseException:
+                entry.leave()
+                raise
+            login = asyncio.create_task(self._login(sock, entry))
+            login.add_done_callback(lambda _: entry.leave())
             try:
                 await asyncio.wait({login}, timeout=LOGIN_ALONE_S)
             except BaseException:
@@ -207,10 +215,10 @@ class SshRoute:
             _drop(login)
             raise
 
-    async def _login(self, sock: socket.socket | None) -> asyncssh.SSHClientConnection:
+    async def _login(self, sock: socket.socket | None, entry: Entry) -> asyncssh.SSHClientConnection:
         host, port, where = self._host, self._port, self._where
         try:
-            async with self._handshakes.total, self._handshakes.of(host, port), asyncio.timeout(LOGIN_TIMEOUT_S):
+            async with entry.handshake():
                 options = _options(self._access, host, port)
                 connection, _ = await asyncssh.create_connection(
                     _client(self._access), host, port, sock=sock, options=options
@@ -220,7 +228,7 @@ class SshRoute:
                 sock.close()
             match error:
                 case TimeoutError():
-                    raise ShellError(f"{where}: no SSH login within {LOGIN_TIMEOUT_S:.0f} s") from None
+                    raise ShellError(f"{where}: it answers, but no SSH login came about") from None
                 case asyncssh.HostKeyNotVerifiable():
                     raise LoginRefused(f"{where}: {_distrust(self._access, host, port)}") from None
                 case asyncssh.PermissionDenied():
@@ -245,7 +253,7 @@ def _drop(login: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
 
 def _distrust(access: SshAccess, host: str, port: int) -> str:
     store = access.known_hosts or OWN_KNOWN_HOSTS
-    if _has_key(Path(store).expanduser(), host, port):
+    if any(_keys(Path(store).expanduser(), host, port)):
         return (
             f"its host key is not the one in {store}: the machine was built anew, or somebody stands in between;"
             f" check, then `ssh-keygen -R '{_entry(host, port)}' -f {store}`"
@@ -275,5 +283,9 @@ def _options(access: SshAccess, host: str, port: int) -> asyncssh.SSHClientConne
     if access.own_config:
         extra |= {"config": None, "agent_path": None}
     return asyncssh.SSHClientConnectionOptions(
-        **extra, keepalive_interval=1, keepalive_count_max=3, connect_timeout=10, login_timeout=LOGIN_TIMEOUT_S
+        **extra,
+        keepalive_interval=access.keepalive_s,
+        keepalive_count_max=KEEPALIVES_LOST,
+        connect_timeout=10,
+        login_timeout=LOGIN_TIMEOUT_S,
     )

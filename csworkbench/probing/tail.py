@@ -18,6 +18,8 @@ FIRST_ECHOES = 8  # one right after the other, so that the first samples can be 
 SILENCE_S = 1.6  # the tail says something each 0.5 s; three times nothing is a lost channel
 FIRST_WORD_S = 5.0  # until the first one: its Python has to start, perhaps on a busy machine
 FLUSH_EVERY_S = 0.2
+CLOSED = "the channel was closed"
+GONE = "the prober was gone"  # and its spool has been read to the end
 REFUSALS = 5  # tails in a row that find no spool, until we believe it
 FLOOD = 3  # times as many records as the plan gives: verdicts, late answers and second owners
 FLOOD_SLACK_S = 30.0
@@ -85,7 +87,7 @@ class TailSession:
                 if read.done():
                     data = read.result()
                     if not data:
-                        raise ShellError("the channel was closed")
+                        raise ShellError(CLOSED)
                     heard, patience_s = now, SILENCE_S
                     received_ns = self._clock_ns()
                     for frame in self._parser.feed(data):
@@ -133,7 +135,7 @@ class TailSession:
                 watch.size, watch.alive = size, alive
                 if not alive and watch.reader.offset >= size >= HEADER.size and not watch.reader.ended:
                     self._flush()
-                    watch.fail("the prober was gone")
+                    raise SpoolError(GONE)
             case Ended(text):
                 watch.refusals += 1
                 if watch.refusals >= REFUSALS:

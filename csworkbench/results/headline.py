@@ -14,6 +14,7 @@ from .left_out import left_out_line
 from .run_result import RunResult
 from .tables import printable
 from .times import rfc3339
+from .uncertainty import uncertainty_lines
 
 OUTAGES_SHOWN = 12
 
@@ -103,6 +104,7 @@ def text_report(result: RunResult) -> str:
     said = "not all spools were collected" if missing is None else f"{missing} missing records"
     lines += ["", f"{said}; channels lost and re-opened {losses} times; {state.call_count} API calls"]
     lines += [_clocks(result)] if state.vantages else []
+    lines += uncertainty_lines(result)
     lines += [f"left out: {left.name}: {left.why}" for left in state.left_out]
     lines += [line for line in (left_out_line(state), changed_line(result)) if line]
     return "\n".join(printable(line) for line in lines)

@@ -16,6 +16,7 @@ from .arp import egress_json, gateway_json, quiet_json, split_json
 from .facts import blind, clock_steps, counted, distance, run_totals, server_clock
 from .run_result import RunResult
 from .times import rfc3339, seconds
+from .uncertainty import calibration
 
 
 def summarise(result: RunResult) -> dict[str, Any]:
@@ -37,11 +38,12 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "jobs": [_job(job) for job in state.jobs.values()],
         "vantages": [
             {"name": v.vantage.name, "kind": str(v.vantage.kind), "sentinel": v.vantage.sentinel,
-             "tier": v.started.tier if v.started else None,
+             "path": str(v.vantage.path), "tier": v.started.tier if v.started else None,
              "sees": list(v.started.sees) if v.started else [],
              "cannot_see": list(v.started.cannot_see) if v.started else [], "channel_losses": v.losses,
              "clock_bound_ms": round(result.analysis.bound_ns(v.vantage.name) / 1e6, 3),
-             "missing_records": v.collected.missing if v.collected else None, **quiet_json(v)}
+             "missing_records": v.collected.missing if v.collected else None, **quiet_json(v),
+             "calibration": calibration(v, result.analysis.bound_ns(v.vantage.name))}
             for v in state.vantages.values()
         ],
         "left_out": [{"name": left.name, "why": left.why} for left in state.left_out],

@@ -153,6 +153,9 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911, PLR0912 - one c
             return ["vantage", "channel", vantage, str(state), "", "", detail]
         case ev.ProberStarted() as started:
             return ["vantage", "prober", started.vantage, "started", "", "", tier_line(started)]
+        case ev.Calibrated() as tried:
+            text = f"late p99 {tried.late_p99_ns / 1e6:.3f} ms, {tried.sent} of {tried.wanted} sent; {tried.why}"
+            return ["vantage", "calibration", tried.vantage, "", "", "", text.rstrip("; ")]
         case ev.SpoolCollected() as collected:
             text = f"{collected.records} records, {collected.missing} missing"
             return ["vantage", "spool", collected.vantage, collected.ended, "", "", text]

@@ -26,7 +26,7 @@ cloud: lab
 network: loop-net
 operation: {restart: {cleanup: true}}
 vantages: {outside: {at: local}}
-phases: {warmup: 100ms, baseline: 1s, confirm: 500ms, settle_limit: 10s}
+phases: {warmup: 100ms, baseline: 1s, confirm: 500ms, settle_limit: 10s, calibrate: 0s}
 budget: {ingress: 60s}
 """
 RENEWED = Proof(True, True, ("r-2-VM is new",))

@@ -81,7 +81,9 @@ def test_repeated_runs_give_one_document_and_the_worst_code(cloud: Cloud, scenar
 
 def test_ctrl_c_ends_a_series(cloud: Cloud, scenario: Write) -> None:
     cloud.interrupt_after_s = 0.5
-    done = csworkbench("run", scenario(phases="phases: {warmup: 100ms, baseline: 60s}"), "--repeat", "3", "--json")
+    done = csworkbench(
+        "run", scenario(phases="phases: {warmup: 100ms, baseline: 60s, calibrate: 0s}"), "--repeat", "3", "--json"
+    )
     assert (done.exit_code, cloud.runs) == (1, 1)
     assert "nothing was operated" in json.loads(done.stdout)["reasons"][0]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenario files: what is right loads, what is wrong names file, line and the nearest right key."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,31 @@ def test_hostile_values_stay_out_of_the_message_or_are_quoted(value: Any) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read \(No such file or directory\)"):
         load_scenario(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("tenants", "error"),
+    [
+        ("{jump: 'ops@'}", "jump: 'ops@' is no jump host; write user@host or user@host:port"),
+        ("{jump: [a, b], proxy_command: nc %h %p}", "jump: `proxy_command` is there too"),
+        ("{management: {}}", "management: either `addresses` or `network` is needed"),
+        ("{management: {addresses: {vm01: host}}}", "addresses: vm01: 'host' is no IP address"),
+        ("{management: {network: mgmt, port: 0}}", "port: 0 is not between 1 and 65535"),
+    ],
+)
+def test_ways_to_the_tenants_are_checked(tmp_path: Path, tenants: str, error: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"name: x\nnetwork: n\nvantages:\n  tenants: {tenants}\n")
+    with pytest.raises(ConfigError, match=rf"s\.yaml:4: {re.escape(error)}"):
+        load_scenario(path)
+
+
+def test_a_jump_host_and_a_management_network(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("name: x\nnetwork: n\nvantages:\n  tenants: {jump: [ops@a, b:2222], management: {network: m}}\n")
+    tenants = load_scenario(path).vantages.tenants
+    assert tenants is not None and tenants.management is not None
+    assert (tenants.jump, tenants.management.network) == (("ops@a", "b:2222"), "m")
 
 
 def test_the_quiet_vm_is_another_than_the_sentinel() -> None:

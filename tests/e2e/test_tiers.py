@@ -52,7 +52,7 @@ def watch(folder: Path, program: Sequence[str] = COMMAND) -> tuple[dict[str, Any
     command = [
         *program,
         "watch",
-        str(scenario(folder, "watch", phases="phases: {warmup: 500ms, baseline: 3s}")),
+        str(scenario(folder, "watch", phases="phases: {warmup: 500ms, baseline: 3s, calibrate: 500ms}")),
         "--json",
         "--out",
         str(folder / "out"),

@@ -18,7 +18,7 @@ from csworkbench.probing.shell import ExecShell, Shell
 from csworkbench.recording.library import RunFolder, new_run
 from csworkbench.recording.writer import RunFileWriter
 
-QUICK = Phases(warmup=0.1, baseline=2.0, confirm=0.5, settle_limit=20.0)
+QUICK = Phases(warmup=0.1, baseline=2.0, confirm=0.5, settle_limit=20.0, calibrate=0.0)
 
 
 @dataclass

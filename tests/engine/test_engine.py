@@ -82,7 +82,7 @@ async def test_an_outage_that_does_not_end_is_open(tmp_path: Path) -> None:
         async def run(self, journal: Journal) -> None:
             await self.sshd.close()
 
-    short = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=2.0)
+    short = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=2.0, calibrate=0.0)
     run = await loopback(tmp_path, given=scenario(phases=short), operation=Gone)
     assert await run.engine.run() == 1
     assert run.engine.state.verdict is not None
@@ -175,7 +175,7 @@ async def test_what_cannot_be_prepared_ends_with_its_code(tmp_path: Path, code: 
 
 async def test_a_stop_while_settling_ends_it_and_says_so(tmp_path: Path) -> None:
     """Nothing runs in CloudStack any more, so the first stop is enough."""
-    slow = Phases(warmup=0.1, baseline=1.0, confirm=60.0, settle_limit=120.0)
+    slow = Phases(warmup=0.1, baseline=1.0, confirm=60.0, settle_limit=120.0, calibrate=0.0)
     run = await loopback(tmp_path, given=scenario(phases=slow), operation=lambda sshd: Outage(sshd, seconds=0.1))
     task = asyncio.create_task(run.engine.run())
     await until(run, lambda: run.engine.state.phase is Phase.SETTLE)
@@ -207,7 +207,7 @@ async def test_an_operation_that_breaks_off_is_a_failure_and_no_crash(tmp_path: 
 
 
 async def test_a_prober_that_dies_makes_the_run_not_measurable(tmp_path: Path) -> None:
-    short = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=3.0)
+    short = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=3.0, calibrate=0.0)
     run = await loopback(tmp_path, given=scenario(phases=short), operation=lambda sshd: Outage(sshd, seconds=0.1))
     task = asyncio.create_task(run.engine.run())
     await until(run, lambda: run.engine.state.phase is Phase.CHANGE)

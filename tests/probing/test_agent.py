@@ -4,6 +4,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,9 +16,12 @@ from csworkbench.model import event as ev
 from csworkbench.model.event import Body, ChannelState
 from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.sample import Outcome
+from csworkbench.probing import agent as agent_module
+from csworkbench.probing import boot as boot_module
 from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
 from csworkbench.probing.plan import ProbePlan
+from csworkbench.probing.reconnect import Retry
 from csworkbench.probing.shell import ExecShell, Shell, ShellError
 
 pytestmark = pytest.mark.lab
@@ -123,6 +127,36 @@ async def test_a_prober_that_was_killed_is_told_as_such(shells: list[ExecShell],
     collected = await agent.collect(20.0)
     assert collected.ended == "the prober was gone"
     assert collected.missing > 0  # its last record, at least: the run must not be called complete
+
+
+@pytest.mark.parametrize("keeps_its_disk", [True, False])
+async def test_a_machine_that_was_rebooted_is_told_as_such(
+    shells: list[ExecShell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_its_disk: bool
+) -> None:
+    """The mark of a boot is a file here; all else is as it is after one: no prober, and perhaps no spool."""
+    monkeypatch.setattr(agent_module, "MARK", f"cat {tmp_path}/boot")
+    monkeypatch.setattr(boot_module, "MARK", f"cat {tmp_path}/boot")
+    monkeypatch.setattr(agent_module, "RETRY", Retry(0.05, 0.1))
+    (tmp_path / "boot").write_text("first 17\n")
+    journal = Memory()
+    agent = agent_for(shells, tmp_path, journal)
+    await agent.prepare()
+    await agent.launch(ProbePlan(secrets.token_hex(16), 60.0, LANES))
+    agent.follow()
+    await journal.until(lambda: len(journal.samples(3)) >= 5)
+    started = next(b for b in journal.bodies if isinstance(b, ev.ProberStarted))
+    os.kill(started.pid, 9)
+    if not keeps_its_disk:
+        shutil.rmtree(tmp_path / ".cache")
+    (tmp_path / "boot").write_text("second 17\n")
+    shells[-1].abort()
+    await journal.until(lambda: ChannelState.CLOSED in journal.channel())
+    collected = await agent.collect(20.0)
+    assert collected.ended.startswith("the machine was rebooted, and the prober was gone")
+    assert ("its spool is gone" in collected.ended) != keeps_its_disk
+    assert collected.missing > 0 and collected.records >= 5
+    (told,) = (b.text for b in journal.bodies if isinstance(b, ev.Notice))
+    assert told == f"here: {collected.ended}: nothing more is measured from there"
 
 
 async def test_a_second_push_of_the_same_content_is_none(shells: list[ExecShell], tmp_path: Path) -> None:

@@ -3,117 +3,27 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
 
-from csworkbench.probing import ssh
+from csworkbench.probing import handshakes
 from csworkbench.probing.connect import dial_tcp
+from csworkbench.probing.handshakes import Handshakes
 from csworkbench.probing.shell import OUTPUT_LIMIT, LoginRefused, ShellError
-from csworkbench.probing.ssh import Handshakes, SshAccess, SshRoute, SshShell
+from csworkbench.probing.ssh import SshAccess, SshRoute, SshShell
 
+from .sshd import Sshd, soon, sshd
 
-def sockets() -> int:
-    """Open sockets of this process."""
-    count = 0
-    for link in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            count += str(link.readlink()).startswith("socket:")
-    return count
-
-
-async def soon(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - the kernel's table of sockets gives no event
-            await asyncio.sleep(0.01)
-
-
-@dataclass
-class Sshd:
-    """A server whose users have the key `ops`; commands are answered by `process`."""
-
-    folder: Path
-    host_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
-    port: int = 0
-    logins: int = 0
-    acceptor: asyncssh.SSHAcceptor | None = None
-
-    async def up(self) -> None:
-        sshd = self
-
-        class Counts(asyncssh.SSHServer):
-            def auth_completed(self) -> None:
-                sshd.logins += 1
-
-        self.acceptor = await asyncssh.listen(
-            "127.0.0.1", self.port, server_host_keys=[self.host_key], server_factory=Counts,
-            authorized_client_keys=str(self.folder / "ops.pub"), process_factory=process, encoding=None,
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(self.folder / "home").encode()),
-        )  # fmt: skip
-        self.port = self.acceptor.get_port()
-
-    async def down(self) -> None:
-        assert self.acceptor is not None
-        self.acceptor.close()
-        await self.acceptor.wait_closed()
-
-    def known_hosts(self, *keys: asyncssh.SSHKey) -> str:
-        path = self.folder / "known_hosts"
-        lines = [f"[127.0.0.1]:{self.port} {key.export_public_key().decode()}" for key in keys]
-        path.write_text("".join(lines))
-        return str(path)
-
-    @property
-    def access(self) -> SshAccess:
-        """What gets in."""
-        return SshAccess("ops", str(self.folder / "ops"), self.known_hosts(self.host_key), own_config=True)
-
-
-async def process(channel: asyncssh.SSHServerProcess[bytes]) -> None:
-    """A few commands, as a hostile or a friendly tenant would answer them."""
-    match channel.command:
-        case "hello":
-            channel.stdout.write(b"out\n")
-            channel.stderr.write(b"err\n")
-            channel.exit(3)
-        case "cat":
-            async for line in channel.stdin:
-                channel.stdout.write(line)
-            channel.exit(0)
-        case "flood":
-            with_out_end = b"x" * 65_536
-            try:
-                while True:
-                    channel.stdout.write(with_out_end)
-                    await channel.stdout.drain()
-            except (OSError, asyncssh.Error):
-                return
-        case _:
-            await asyncio.Event().wait()
-
-
-@pytest.fixture
-async def sshd(tmp_path: Path) -> AsyncIterator[Sshd]:
-    (tmp_path / "home").mkdir()
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    key.write_private_key(str(tmp_path / "ops"))
-    key.write_public_key(str(tmp_path / "ops.pub"))
-    server = Sshd(tmp_path)
-    await server.up()
-    before = sockets()
-    yield server
-    await soon(lambda: sockets() <= before)  # no test leaves a connection behind
-    await server.down()
+__all__ = ["sshd"]
 
 
 async def login(sshd: Sshd, access: SshAccess | None = None) -> SshShell:
@@ -229,7 +139,7 @@ async def test_a_proxy_command_may_hold_words_with_spaces(sshd: Sshd, tmp_path: 
 
 
 async def test_a_server_that_says_nothing_or_nonsense(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ssh, "LOGIN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(handshakes, "LOGIN_TIMEOUT_S", 0.5)
     lines = [b"", b"HTTP/1.1 400 Bad\r\n\x1b[31mred\r\n\r\n", b"SSH-1.5-old\r\n", b"x" * 300_000, b"no\n" * 5000]
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

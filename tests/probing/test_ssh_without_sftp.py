@@ -8,8 +8,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from csworkbench.probing.handshakes import Handshakes
 from csworkbench.probing.shell import ShellError
-from csworkbench.probing.ssh import Handshakes, SshAccess, SshRoute
+from csworkbench.probing.ssh import SshAccess, SshRoute
 
 
 async def test_a_server_without_sftp_gets_files_through_cat(tmp_path: Path) -> None:

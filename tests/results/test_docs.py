@@ -31,7 +31,15 @@ def test_every_column_is_documented(columns: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "cls",
-    [scenario.Scenario, scenario.LabOptions, scenario.Tenants, scenario.Outside, scenario.Phases, scenario.Intervals],
+    [
+        scenario.Scenario,
+        scenario.LabOptions,
+        scenario.Tenants,
+        scenario.Management,
+        scenario.Outside,
+        scenario.Phases,
+        scenario.Intervals,
+    ],
 )
 def test_every_scenario_key_is_documented(cls: type) -> None:
     names = {field.name for field in fields(cls)}
