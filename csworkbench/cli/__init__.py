@@ -11,6 +11,7 @@ from csworkbench import __version__
 COMMANDS = {
     "demo": ("demo", "The test cloud and the workbench, ready to press the key."),
     "lab": ("lab", "The built-in test cloud."),
+    "preflight": ("preflight", "What needs upgrading, and whether now is a safe time."),
     "run": ("run", "Run a scenario: measure, operate, settle, verify, export."),
     "watch": ("run", "Measure only, while somebody else operates."),
     "attach": ("attach", "Watch a run that is going on."),

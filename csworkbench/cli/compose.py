@@ -15,10 +15,15 @@ from csworkbench.cloudstack import (
     Client,
     CloudStackError,
     Credentials,
-    RestartNetwork,
+    PlannedStep,
     Surroundings,
+    prepare_operation,
+    read_after,
     read_inventory,
-    read_routers,
+    read_target,
+    refresh,
+    roles_settled,
+    with_evidence,
 )
 from csworkbench.config import ConfigError
 from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
@@ -35,6 +40,7 @@ from csworkbench.probing.jump import jump_chain
 from csworkbench.probing.shell import ExecShell, Shell
 from csworkbench.probing.ssh import SshAccess, SshRoute
 
+from .check_first import check_first
 from .lab_cloud import LabCloud, running_lab, start_lab
 from .targets import targets_of
 from .ways import hops, through_the_router, way_to
@@ -46,6 +52,8 @@ class Consent:
 
     yes: bool = False
     interactive: bool = False
+    force: bool = False
+    """Go ahead although a check of the preflight says stop."""
 
 
 def prepare_for(scenario: Scenario, consent: Consent, *, fresh_lab: bool = False) -> Prepare:
@@ -82,9 +90,10 @@ async def _prepare(
     else:
         cloud = find_cloud(scenario.cloud, os.environ, config_file(), cloudmonkey_file())
     credentials, around = Credentials(cloud.endpoint, cloud.key, cloud.secret), Surroundings(verify=cloud.verify())
-    journal.write(Notice(Level.INFO, f"asking {credentials.endpoint} for network {scenario.network!r}"))
+    kind, name = scenario.target
+    journal.write(Notice(Level.INFO, f"asking {credentials.endpoint} for {kind} {name!r}"))
     client = await stack.enter_async_context(Client(credentials, journal=journal, around=around))
-    inventory = await read_inventory(client, scenario.network)
+    inventory = await read_target(client, kind, name)
     journal.write(InventorySeen(inventory))
     if inventory.unlisted:
         journal.write(Notice(Level.WARN, f"not listed to this key, so unknown: {', '.join(inventory.unlisted)}"))
@@ -92,14 +101,17 @@ async def _prepare(
     if told := through_the_router({vantage.name: vantage.path for vantage, _ in vantages}):
         journal.write(Notice(Level.INFO, told))
     target = scenario.egress_target or (lab.egress_target if lab else "")
-    if not target:
+    if not target and not inventory.systemvms:
         raise NotPrepared("egress_target is missing: name an address outside the cloud that tenants may ping", 2)
-    prepared = Prepared(inventory, vantages, left_out, target, targets=targets_of(scenario, lab))
-    if scenario.operation.restart is not None:
-        step = await RestartNetwork.prepare(client, inventory, scenario.operation.restart)
+    prepared = Prepared(inventory, vantages, left_out, target, targets=targets_of(scenario, lab, inventory))
+    if (chosen := scenario.operation.chosen) is not None:
+        step = await prepare_operation(client, inventory, chosen)
+        if lab is None or not lab.own:
+            await check_first(client, scenario, inventory, journal, force=consent.force)
+        before = await with_evidence(client, inventory)
         prepared.operation, prepared.planned = step, step.plan()
         prepared.watch = _watcher(client, inventory, journal)
-        prepared.verify = _verifier(client, scenario, inventory, step, journal)
+        prepared.verify = _verifier(client, before, step, journal)
         if not consent.interactive and not consent.yes and not (lab is not None and lab.own):
             await _ask(step.plan())
     return prepared
@@ -173,29 +185,25 @@ def _watcher(client: Client, before: Inventory, journal: Journal) -> Callable[[]
     async def watch() -> None:
         nonlocal shown
         try:
-            routers = await read_routers(client, before.network.id, before.network.project_id or None)
+            now = await refresh(client, shown)
         except CloudStackError:
             return
-        if routers != shown.routers:
-            shown = replace(shown, routers=routers)
+        if now != shown:
+            shown = now
             journal.write(InventorySeen(shown))
 
     return watch
 
 
-def _verifier(
-    client: Client, scenario: Scenario, before: Inventory, step: RestartNetwork, journal: Journal
-) -> Callable[[], Awaitable[Proof]]:
+def _verifier(client: Client, before: Inventory, step: PlannedStep, journal: Journal) -> Callable[[], Awaitable[Proof]]:
     async def verify() -> Proof:
         try:
-            after = await read_inventory(client, before.network.id)
+            after = await read_after(client, before, wanted=roles_settled)
         except CloudStackError as error:
             raise StepFailed(str(error)) from None
         journal.write(InventorySeen(after))
         found = step.verify(before, after)
-        # A restart without cleanup keeps its router: that nothing differs says nothing against it.
-        keeps = scenario.operation.restart is not None and not scenario.operation.restart.cleanup
-        return Proof(None if keeps else found.changed, found.sound, found.reasons)
+        return Proof(found.changed if found.tells else None, found.sound, found.reasons, found.upgraded)
 
     return verify
 
@@ -207,8 +215,13 @@ async def _ask(planned: OperationPlanned) -> None:
         click.echo(f"  {call}", err=True)
     if not sys.stdin.isatty():
         raise NotPrepared("nobody to ask: add --yes to go ahead", 2)
-    click.echo("Go ahead? [y/N]: ", nl=False, err=True)
-    if (await _line_of_stdin()).strip().lower() not in ("y", "yes"):
+    if planned.destructive:
+        click.echo(f"This cannot be undone. Type {planned.target_name} to go ahead: ", nl=False, err=True)
+        agreed = (await _line_of_stdin()).strip() == planned.target_name
+    else:
+        click.echo("Go ahead? [y/N]: ", nl=False, err=True)
+        agreed = (await _line_of_stdin()).strip().lower() in ("y", "yes")
+    if not agreed:
         raise NotPrepared("not confirmed: nothing was done", 2)
 
 

@@ -39,6 +39,6 @@ def _group(document: Document, place: int, item: object) -> Group:
         if problem := fleet.problem(key, value):
             raise ConfigError(f"{document.where((*here, key))}: {problem}")
     group = Group(**item)
-    if group.state == "Stopped" and group.health == "failing":
-        raise ConfigError(f"{document.where((*here, 'health'))}: health of a Stopped router cannot be failing")
+    if found := fleet.contradiction(group):
+        raise ConfigError(f"{document.where((*here, found[0]))}: {found[1]}")
     return group

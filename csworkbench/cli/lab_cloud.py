@@ -95,7 +95,7 @@ async def start_lab(options: LabOptions) -> LabCloud:
     state_dir = Path(tempfile.mkdtemp(prefix="csw-lab-"))
     words = _words(
         "--state", str(state_dir), "up", "--foreground", "--until-eof", "--json", "--profile", options.profile,
-        "--vms", str(options.vms), "--topology", options.topology, "--scale", str(options.scale),
+        "--vms", str(options.vms), "--topology", options.topology, "--scale", str(options.scale), *_more(options),
     )  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -108,7 +108,10 @@ async def start_lab(options: LabOptions) -> LabCloud:
         assert process.stdout is not None  # noqa: S101 - opened with PIPE
         async with asyncio.timeout(START_LIMIT_S):
             line = await process.stdout.readline()
-        return _cloud(json.loads(line), process, state_dir)
+        cloud = _cloud(json.loads(line), process, state_dir)
+        for words in _settings(options):
+            await _tell(state_dir, words)
+        return cloud
     except BaseException as error:
         await _end(process, state_dir)
         await listening
@@ -116,6 +119,36 @@ async def start_lab(options: LabOptions) -> LabCloud:
             why = said[-1] if said else f"no answer within {START_LIMIT_S:.0f} s"
             raise NotPrepared(f"the test cloud did not come up: {why}") from None
         raise
+
+
+def _more(options: LabOptions) -> list[str]:
+    """The options of `lab up` that are empty unless the scenario names them."""
+    given = (("--fleet", options.fleet), ("--handover", options.handover), ("--tenant-kinds", options.tenant_kinds))
+    return [word for name, value in given if value for word in (name, value)]
+
+
+def _settings(options: LabOptions) -> list[list[str]]:
+    """What the scenario wants done to the cloud before the run: an upgrade of its management server, faults."""
+    done = [["fault", name] for name in options.faults]
+    if options.upgrade:
+        done.append(["manage", "upgrade", options.upgrade, *(["--code-only"] if options.code_only else [])])
+    return done
+
+
+async def _tell(state_dir: Path, words: list[str]) -> None:
+    """Raises NotPrepared with the lab's own last line."""
+    process = await asyncio.create_subprocess_exec(
+        *_words("--state", str(state_dir), *words), stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode:
+        lines = said.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
+        raise NotPrepared(f"the test cloud refused `lab {' '.join(words)}`: {lines[-1][:300]}", 2)
 
 
 async def _listen(process: asyncio.subprocess.Process, said: list[str]) -> None:

@@ -149,8 +149,11 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of li
         case ev.ChannelChanged(vantage, ev.ChannelState.OPEN, detail) if detail:
             return f"channel to {vantage} {detail}"
         case ev.InventorySeen(inventory):
+            if inventory.systemvms:
+                return ", ".join(f"{vm.name} {vm.state} {vm.agent_state}".strip() for vm in inventory.systemvms)
             routers = ", ".join(f"{r.name} {r.state}" for r in inventory.routers)
-            return f"network {inventory.network.name}: {len(inventory.vms)} VMs, routers: {routers or 'none'}"
+            kind = "VPC" if inventory.vpc is not None else "network"
+            return f"{kind} {inventory.name}: {len(inventory.vms)} VMs, routers: {routers or 'none'}"
         case ev.LaneLeftOut(service, what, why):
             return f"not measured: {service} {what}: {why}"
         case ev.VerdictReached(verdict, over_budget, reasons):

@@ -15,6 +15,7 @@ from csworkbench.recording.library import RunFolder
 from csworkbench.recording.reader import RunFileError, RunFileReader
 from csworkbench.results.export import export_run
 
+from .cloud_screen import source_of
 from .common import fail
 from .live import is_live
 from .progress import Progress
@@ -102,7 +103,10 @@ def open_workbench(
         await asyncio.to_thread(export_run, folder.file, target)
         return str(target)
 
-    app = WorkbenchApp(feed or feed_of(folder), read_only=read_only, export=export, slow=slow, playback=playback)
+    app = WorkbenchApp(
+        feed or feed_of(folder), read_only=read_only, export=export, slow=slow, cloud=source_of(folder),
+        playback=playback,
+    )  # fmt: skip
     app.run()
     code = app.return_code or 0
     if app.view.state.closed is not None:  # the app has said how to come back to one that goes on

@@ -8,11 +8,13 @@ from .client import Client
 from .credentials import Credentials
 from .discovery import Capabilities
 from .errors import AmbiguousNetwork, BadTarget, CloudStackError, Unauthorized, UnknownNetwork, Unreachable
+from .evidence import read_after, with_evidence
 from .inventory import read_inventory, read_routers
 from .jobs import JobResult, follow_job
-from .operations import RestartNetwork
+from .operations import PlannedStep, RestartNetwork, prepare_operation
+from .targets import read_again, read_target, refresh
 from .transport import Surroundings
-from .verify import Verified
+from .verify import Verified, roles_settled
 
 __all__ = [
     "AmbiguousNetwork",
@@ -22,6 +24,7 @@ __all__ = [
     "CloudStackError",
     "Credentials",
     "JobResult",
+    "PlannedStep",
     "RestartNetwork",
     "Surroundings",
     "Unauthorized",
@@ -29,6 +32,13 @@ __all__ = [
     "Unreachable",
     "Verified",
     "follow_job",
+    "prepare_operation",
+    "read_after",
+    "read_again",
     "read_inventory",
     "read_routers",
+    "read_target",
+    "refresh",
+    "roles_settled",
+    "with_evidence",
 ]

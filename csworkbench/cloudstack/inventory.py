@@ -2,13 +2,15 @@
 """A network and all that hangs on it, read through the API (cloudstack-api.md 3.3 to 3.5)."""
 
 import re
+from collections.abc import Mapping
 
-from csworkbench.model.cloud import Forwarding, Inventory, Network, Router, Vm
+from csworkbench.model.cloud import Balancer, Forwarding, Inventory, Network, Router, Vm
 
 from .client import Client, Value
 from .envelope import Row, flag, number, rows, string
 from .inventory_services import network_services, openings, read_balancers, static_nats, unlisted
 from .networks import find_network
+from .text import one_line
 
 SHORT = 255
 
@@ -18,30 +20,59 @@ async def read_inventory(client: Client, network_name_or_id: str) -> Inventory:
 
     Raises UnknownNetwork, AmbiguousNetwork, or CloudStackError.
     """
-    capabilities = await client.capabilities()
     row = await find_network(client, network_name_or_id)
     network = to_network(row)
+    return await read_networks(client, (network,), {"networkid": network.id}, {"associatednetworkid": network.id})
+
+
+async def read_networks(
+    client: Client, networks: tuple[Network, ...], scope: Mapping[str, Value], of_addresses: Mapping[str, Value]
+) -> Inventory:
+    """What hangs on one network, or on the tiers of a VPC; `scope` narrows routers and VMs. Raises CloudStackError."""
+    capabilities = await client.capabilities()
+    project = networks[0].project_id or None
 
     async def listed(command: str, object_key: str, **params: Value) -> list[Row]:
         if not capabilities.has(command):
             return []
-        return await client.list_all(
-            command, object_key, **{"projectid": string(row.get("projectid")) or None}, **params
-        )
+        return await client.list_all(command, object_key, **{"projectid": project, **params})
 
-    routers = await listed("listRouters", "router", networkid=network.id)
-    vms = await listed("listVirtualMachines", "virtualmachine", networkid=network.id)
-    addresses = await listed("listPublicIpAddresses", "publicipaddress", associatednetworkid=network.id)
-    forwardings = await listed("listPortForwardingRules", "portforwardingrule", networkid=network.id)
-    firewall = await listed("listFirewallRules", "firewallrule", networkid=network.id)
-    egress = await listed("listEgressFirewallRules", "firewallrule", networkid=network.id)
-    balancers, unread = await read_balancers(listed, network.id, capabilities.has("listLoadBalancerRuleInstances"))
+    async def per_network(command: str, object_key: str) -> list[Row]:
+        found: dict[str, Row] = {}
+        for network in networks:
+            for row in await listed(command, object_key, networkid=network.id):
+                found[string(row.get("id")) or str(len(found))] = row
+        return list(found.values())
+
+    routers = await listed("listRouters", "router", **scope)
+    vms = await listed("listVirtualMachines", "virtualmachine", **scope)
+    addresses = await listed("listPublicIpAddresses", "publicipaddress", **of_addresses)
+    forwardings = await per_network("listPortForwardingRules", "portforwardingrule")
+    if networks[0].vpc_id:
+        acl = await per_network("listNetworkACLs", "networkacl")
+        egress = [row for row in acl if string(row.get("traffictype")).lower() == "egress"]
+        firewall = [row for row in acl if row not in egress]
+    else:
+        firewall = await per_network("listFirewallRules", "firewallrule")
+        egress = await per_network("listEgressFirewallRules", "firewallrule")
+    with_back_ends = capabilities.has("listLoadBalancerRuleInstances")
+    balancers: dict[Balancer, None] = {}
+    unread: dict[str, None] = {}
+    for network in networks:
+        some, rest = await read_balancers(listed, network.id, with_back_ends)
+        balancers |= dict.fromkeys(some)
+        unread |= dict.fromkeys(rest)
     held = [a for a in addresses if string(a.get("state")) in ("", "Allocated", "Allocating")]
+    tenants = {vm.id: vm for network in reversed(networks) for vm in _vms(vms, network.id)}
+    order = {network.id: place for place, network in enumerate(networks)}
+    home = {vm.id: network.id for network in reversed(networks) for vm in _vms(vms, network.id)}
+    ordered = sorted(tenants.values(), key=lambda vm: (order[home[vm.id]], _natural(vm.name)))
+    first = next((n for n in networks if ordered and n.id == home[ordered[0].id]), networks[0])
     return Inventory(
         server_version=capabilities.version,
-        network=network,
-        routers=tuple(sorted((to_router(r, network.id) for r in routers), key=lambda r: _natural(r.name))),
-        vms=tuple(sorted(_vms(vms, network.id), key=lambda vm: _natural(vm.name))),
+        network=first,
+        routers=tuple(sorted((to_router(r, first.id) for r in routers), key=lambda r: _natural(r.name))),
+        vms=tuple(ordered),
         public_ips=tuple(sorted((string(a.get("ipaddress"), 64) for a in held), key=_natural)),
         source_nat_ip=next((string(a.get("ipaddress"), 64) for a in held if flag(a.get("issourcenat"))), ""),
         forwardings=tuple(
@@ -49,18 +80,35 @@ async def read_inventory(client: Client, network_name_or_id: str) -> Inventory:
         ),
         firewall_rules=len(firewall),
         egress_rules=len(egress),
+        unsettled=(
+            *unsettled("port forwarding", forwardings),
+            *unsettled("firewall rule", firewall),
+            *unsettled("egress rule", egress),
+        ),
         static_nats=static_nats(held),
         openings=openings(firewall),
-        balancers=balancers,
+        balancers=tuple(balancers),
         unlisted=(*unlisted(capabilities), *unread),
     )
 
 
-async def read_routers(client: Client, network_id: str, project: str | None = None) -> tuple[Router, ...]:
-    """The network's routers alone; empty when the key may not list them."""
+def unsettled(what: str, found: list[Row]) -> tuple[str, ...]:
+    """The rules among `found` that are not on the router, or not gone from it, as one line each."""
+    return tuple(
+        one_line(f"{what} {string(row.get('id'), 64)} is {string(row.get('state'), 20)}", 120)
+        for row in found
+        if string(row.get("state")) not in ("", "Active")
+    )
+
+
+async def read_routers(
+    client: Client, network_id: str, project: str | None = None, vpc_id: str = ""
+) -> tuple[Router, ...]:
+    """The routers alone, of the network or of its whole VPC; empty when the key may not list them."""
     if not (await client.capabilities()).has("listRouters"):
         return ()
-    found = await client.list_all("listRouters", "router", networkid=network_id, projectid=project)
+    scope: dict[str, Value] = {"vpcid": vpc_id} if vpc_id else {"networkid": network_id}
+    found = await client.list_all("listRouters", "router", **scope, projectid=project)
     return tuple(sorted((to_router(row, network_id) for row in found), key=lambda r: _natural(r.name)))
 
 
@@ -77,6 +125,8 @@ def to_network(row: Row) -> Network:
         redundant=flag(row.get("redundantrouter")),
         project_id=string(row.get("projectid"), 64),
         vpc_id=string(row.get("vpcid"), 64),
+        offering_id=string(row.get("networkofferingid"), 64),
+        offering=string(row.get("networkofferingname"), SHORT),
         services=network_services(row),
         domain=string(row.get("networkdomain"), SHORT),
         ip6_gateway=string(row.get("ip6gateway"), 64),

@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from csworkbench.model import operation
 from csworkbench.model import scenario as model
 from csworkbench.model.hop import parse_hop
 from csworkbench.model.lane import Service
 from csworkbench.model.scenario import Scenario
 
 from . import ConfigError, yaml12
+from .scenario_target import check_target, with_bare_words
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)\s*$")
@@ -51,8 +53,7 @@ _LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
     ("repeat",): (1, 1000),
 }
 
-for _name in dir(model):
-    _cls = getattr(model, _name)
+for _cls in (getattr(of, name) for of in (model, operation) for name in dir(of)):
     if isinstance(_cls, type) and is_dataclass(_cls):
         _cls.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
 
@@ -71,6 +72,8 @@ def check_scenario(document: yaml12.Document) -> Scenario:
     value = dict(document.value)
     if value.get("operation") in ("none", None):
         value.pop("operation", None)
+    else:
+        value["operation"] = with_bare_words(value["operation"])
     for section in _DURATION_SECTIONS:
         if isinstance(value.get(section), dict):
             value[section] = {k: seconds(document, (section, k), v) for k, v in value[section].items()}
@@ -152,8 +155,7 @@ def _check_values(document: yaml12.Document, scenario: Scenario) -> None:
     if tenants is not None and tenants.quiet == tenants.sentinel != model.AUTO:
         where = document.where(("vantages", "tenants", "quiet"))
         raise ConfigError(f"{where}: quiet: {tenants.quiet} is the sentinel, and asking heals what it would show")
-    if not scenario.network.strip():
-        raise ConfigError(f"{document.where(('network',))}: network: a name or id is needed")
+    check_target(document, scenario)
 
 
 def _check_ways(document: yaml12.Document, scenario: Scenario) -> None:

@@ -25,11 +25,15 @@ class NotPrepared(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a verification found. `changed` is None when the operation leaves nothing to compare."""
+    """What a verification found. `changed` is None when the operation leaves nothing to compare.
+
+    `upgraded`: versions are higher than before.
+    """
 
     changed: bool | None
     sound: bool
     reasons: tuple[str, ...] = ()
+    upgraded: bool = False
 
 
 async def _nothing() -> None:

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from csworkbench.model.cloud import Inventory
 from csworkbench.model.lane import Lane, Prober, Vantage, VantageKind
 from csworkbench.model.scenario import AUTO, EVERYBODY, NOBODY, Tenants
 from csworkbench.model.tier import Tier
@@ -14,13 +15,19 @@ FEWEST = 3  # a sentinel, a quiet one, and one that is neither
 
 
 def with_roles(
-    vantages: Sequence[Vantage], chosen: Mapping[str, Chosen], asked: Tenants | None, measure_only: bool
+    vantages: Sequence[Vantage],
+    chosen: Mapping[str, Chosen],
+    asked: Tenants | None,
+    measure_only: bool,
+    inventory: Inventory | None = None,
 ) -> tuple[list[Vantage], list[str]]:
     """The vantages with their roles, and what to tell the operator where the scenario's wish cannot be met.
 
     The sentinel is the first tenant that can ask; asking refreshes its own entry, so no other does. The quiet one is
-    the last of at least three that could ask. Where nothing is operated nobody knows when the change is: then a VM is
-    quiet only if the scenario says so, and to the end.
+    the last of at least three that could ask, on the sentinel's own network: each tier of a VPC has another gateway.
+    If possible it is none that a load balancer checks, or that has an address of its own: that way would go unmeasured.
+    Where nothing is operated nobody knows when the change is: then a VM is quiet only if the scenario says so, and to
+    the end.
     """
     asked = asked or Tenants()
     tenants = [v.name for v in vantages if v.kind is VantageKind.TENANT]
@@ -33,15 +40,28 @@ def with_roles(
         else:
             instead = f"{sentinel} is" if sentinel else "there is none"
             doubts.append(f"{asked.sentinel} cannot be the sentinel ({_why(asked.sentinel, chosen)}): {instead}")
+    at = {v.name: inventory.network_of(v.guest_ip).id if inventory is not None else "" for v in vantages}
+    beside = [name for name in able if sentinel and at[name] == at[sentinel]]
     quiet = ""
     if asked.quiet == EVERYBODY or (asked.quiet == AUTO and not measure_only):
-        quiet = next((name for name in reversed(able) if name != sentinel), "") if len(able) >= FEWEST else ""
+        others = [name for name in reversed(beside) if name != sentinel] if len(able) >= FEWEST else []
+        serving = _serving(inventory)
+        quiet = next((name for name in others if name not in serving), next(iter(others), ""))
     elif asked.quiet not in (AUTO, NOBODY):
         if asked.quiet in tenants and asked.quiet != sentinel and len(tenants) > 1:
             quiet = asked.quiet
         else:
             doubts.append(f"{asked.quiet} cannot be quiet ({_why(asked.quiet, chosen, tenants)}): nobody is")
     return [replace(v, sentinel=v.name == sentinel, quiet=v.name == quiet) for v in vantages], doubts
+
+
+def _serving(inventory: Inventory | None) -> set[str]:
+    """VMs behind a load balancer rule or a static NAT address, by name."""
+    if inventory is None:
+        return set()
+    ids = {vm_id for rule in inventory.balancers for vm_id in rule.vm_ids}
+    ids |= {nat.vm_id for nat in inventory.static_nats}
+    return {vm.name for vm in inventory.vms if vm.id in ids}
 
 
 def leave_alone(vantages: Iterable[Vantage], lanes: Iterable[Lane]) -> list[Lane]:

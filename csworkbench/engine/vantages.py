@@ -105,7 +105,9 @@ class VantageSet:
         prepared = await _all(*(self._prepare(vantage, len(wanted)) for vantage in wanted))
         chosen = {vantage.name: of for vantage, of in prepared if of is not None}
         reached = [vantage for vantage, of in prepared if of is not None]
-        usable, doubts = with_roles(reached, chosen, self._scenario.vantages.tenants, self._prepared.operation is None)
+        usable, doubts = with_roles(
+            reached, chosen, self._scenario.vantages.tenants, self._prepared.operation is None, self._prepared.inventory
+        )
         for line in doubts:
             self._journal.write(Notice(Level.WARN, line))
         self._usable = usable

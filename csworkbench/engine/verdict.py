@@ -57,8 +57,10 @@ def decide(
         verdict = Verdict.MEASURED
     elif not proof.sound:
         verdict = Verdict.FAILED
+    elif proof.changed is False:
+        verdict = Verdict.CHANGED_NOTHING
     else:
-        verdict = Verdict.CHANGED_NOTHING if proof.changed is False else Verdict.RESTARTED
+        verdict = Verdict.UPGRADED if proof.upgraded else Verdict.RESTARTED
     if unmeasured and EXIT_CODES[verdict] == 0:
         verdict = Verdict.NOT_MEASURABLE
     reasons += [f"{name} has a budget, but no lane told about it" for name in unmeasured]

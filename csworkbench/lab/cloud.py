@@ -73,7 +73,7 @@ class Cloud:
         layout = topologies.build(options.topology, options.vms, rng, options.tenant_kinds)
         if options.hostile_names:
             hostile.rename(layout.networks)
-        members = {member.network.id: member for member in fleet.extend(layout, options.fleet, rng)}
+        members = {member.served.id: member for member in fleet.extend(layout, options.fleet, rng)}
         fixtures = Fixtures.make(rng)
         fabric, faults = Fabric(namespaces), Faults()
         settings = Settings(profile)
@@ -124,7 +124,7 @@ class Cloud:
         watch = RoleWatch(around, orchestrator, log, lambda: management.served)
         await watch.look()
         for member in members.values():
-            for router in member.network.routers:
+            for router in member.served.routers:
                 if router.state == records.RUNNING:
                     await management.health.check(router)
         around.pace, around.at_once = Pace(options.scale), False

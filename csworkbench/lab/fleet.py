@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many small networks beside the first one, whose routers are in mixed states and of mixed versions."""
+"""Many small networks and VPCs beside the first one, whose routers are in mixed states and of mixed versions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from csworkbench.lab import plan, records
+from csworkbench.lab import plan, plan_vpc, records
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.orchestrator import Orchestrator
-from csworkbench.lab.records import RUNNING, FirewallRule, ForwardingRule, Network, PublicIp, Router
+from csworkbench.lab.records import RUNNING, FirewallRule, ForwardingRule, Network, PublicIp, Router, Served, Vpc
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.topologies import Layout
 
@@ -24,6 +24,7 @@ _LATER_PORTS = 2200
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){2,3}")
 _STOPPED, _OLD, _CURRENT, _FAILING, _PASSING = "Stopped", "old", "current", "failing", "passing"
+_VPC, _WHOLE, _NO_PRIMARY = "vpc", "whole", "no primary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,32 @@ class Group:
     count: int = 1
     vms: int = 1
     topology: str = "isolated"
+    """isolated, redundant, or vpc: one without tiers."""
     state: str = RUNNING
     template: str | None = None
     """What the routers report as `version`."""
     software: str | None = None
     scripts: str = _CURRENT
     health: str = _PASSING
+    pair: str = _WHOLE
+    """Of a redundant one: whole, or no primary: keepalived has ended on both."""
 
 
 def problem(key: str, value: object) -> str | None:
     """What is wrong with a value of a group, for a person; None when it is right."""
     check, expected = _CHECKS[key]
     return None if check(value) else f"{key} must be {expected}, not {value!r}"
+
+
+def contradiction(group: Group) -> tuple[str, str] | None:
+    """A key of the group that does not go with the others, and what is wrong; None when they fit."""
+    if group.state == _STOPPED and group.health == _FAILING:
+        return "health", "health of a Stopped router cannot be failing"
+    if group.topology == _VPC and group.vms:
+        return "topology", "a vpc has no tiers here: vms must be 0"
+    if group.pair != _WHOLE and (group.topology != "redundant" or group.state == _STOPPED):
+        return "pair", "only a Running pair (topology redundant) can be without primary"
+    return None
 
 
 def missing_or_unknown(given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -70,12 +85,13 @@ _CHECKS = {
     "name": _text(_NAME, "lower-case letters, digits and hyphens"),
     "count": _number(1, MOST_NETWORKS),
     "vms": _number(0, _MOST_VMS),
-    "topology": _word("isolated", "redundant"),
+    "topology": _word("isolated", "redundant", _VPC),
     "state": _word(RUNNING, _STOPPED),
     "template": _text(_VERSION, 'a version in quotes such as "4.15.0"'),
     "software": _text(_VERSION, 'a version in quotes such as "4.17.2.0"'),
     "scripts": _word(_CURRENT, _OLD),
     "health": _word(_PASSING, _FAILING),
+    "pair": _word(_WHOLE, _NO_PRIMARY),
 }
 
 
@@ -91,26 +107,28 @@ def check(groups: Iterable[Group], taken: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A network of the fleet and what it shall be like."""
+    """A network or VPC of the fleet and what it shall be like."""
 
-    network: Network
+    served: Served
     group: Group
 
     async def start(
-        self, orchestrator: Orchestrator, settings: Settings, new_router: Callable[[Network], Router]
+        self, orchestrator: Orchestrator, settings: Settings, new_router: Callable[[Served], Router]
     ) -> None:
         """Deploy its routers and let them be as old, stopped or ill as the group says. Raises StartError, LabError."""
-        network, group = self.network, self.group
+        served, group = self.served, self.group
         if group.state == _STOPPED:
-            while len(network.routers) < (2 if network.redundant else 1):
-                network.routers.append(new_router(network))
+            while len(served.routers) < served.routers_wanted:
+                served.routers.append(new_router(served))
         else:
-            await orchestrator.implement(network)
-        for router in network.routers:
+            await orchestrator.implement(served)
+        for router in served.routers:
             router.state = group.state
             _age(router, group, settings)
             if group.health == _FAILING and group.state == RUNNING:
                 await orchestrator.machine(router).services.end_web()
+            if group.pair == _NO_PRIMARY:
+                await orchestrator.machine(router).host.run("/opt/cloud/bin/systemctl", "stop", "keepalived")
 
 
 def _age(router: Router, group: Group, settings: Settings) -> None:
@@ -124,14 +142,29 @@ def _age(router: Router, group: Group, settings: Settings) -> None:
 
 def extend(layout: Layout, groups: Iterable[Group], rng: random.Random) -> list[Member]:
     """Add the networks of these groups to a layout: VMs `n02-vm01` ..., one public address each."""
-    free = plan.free_addresses({ip.address for network in layout.networks for ip in network.ips})
+    served: list[Served] = [*layout.networks, *layout.vpcs]
+    free = plan.free_addresses({ip.address for one in served for ip in one.ips})
     members = []
     for group in groups:
         for place in range(1, group.count + 1):
-            network = _network(f"{group.name}-{place:02}", group, layout, next(free), rng)
+            name = f"{group.name}-{place:02}"
+            if group.topology == _VPC:
+                vpc = _vpc_without_tiers(name, next(free), rng)
+                layout.vpcs.append(vpc)
+                members.append(Member(vpc, group))
+                continue
+            network = _network(name, group, layout, next(free), rng)
             layout.networks.append(network)
             members.append(Member(network, group))
     return members
+
+
+def _vpc_without_tiers(name: str, address: str, rng: random.Random) -> Vpc:
+    """A router with a public address and nobody behind it."""
+    vpc = Vpc(id=records.new_id(rng), name=name, cidr=plan_vpc.CIDR)
+    vpc.acl_lists += plan_vpc.default_lists(rng)
+    vpc.ips.append(PublicIp(records.new_id(rng), address, None, source_nat=True))
+    return vpc
 
 
 def _network(name: str, group: Group, layout: Layout, address: str, rng: random.Random) -> Network:

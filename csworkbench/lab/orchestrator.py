@@ -15,6 +15,7 @@ from csworkbench.lab.events import EventFamily
 from csworkbench.lab.handover import chosen
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.livepatch import LivePatch, PatchTarget, patch_routers
+from csworkbench.lab.profiles import Profile
 from csworkbench.lab.records import Network, Router, Served, Vpc
 from csworkbench.lab.redundancy import State
 from csworkbench.lab.rules import Stage
@@ -61,6 +62,11 @@ class Orchestrator:
     def routers(self) -> Deployment:
         """The machines."""
         return self._routers
+
+    @property
+    def agent_release(self) -> Profile:
+        """The release of the hypervisor's agent."""
+        return self._live_patch.agent_release
 
     def machine(self, router: Router) -> VirtualRouter:
         """The machine behind a router's row."""

@@ -49,6 +49,7 @@ class Setting:
 
 
 _HEALTH: Version = (4, 14)
+_LISTED = "Kept and listed; this test cloud does not act on it"
 _COMMANDS = "iptables,ipaddr,iprule,iproute"
 _ROUTER_FILES = (
     f"{_COMMANDS},/etc/cloudstack-release,/etc/dnsmasq.conf,/etc/dhcphosts.txt,/etc/dhcpopts.txt,"
@@ -64,6 +65,7 @@ _SYSTEM_VM_FILES = (
 CATALOGUE = {
     setting.name: setting
     for setting in (
+        Setting("allow.router.on.disabled.resources", "false", description=_LISTED),
         Setting("api.key.access", "true", since=(4, 20, 1), scope="domain"),
         Setting("api.allowed.source.cidr.list", "0.0.0.0/0,::/0", since=(4, 11), scope="account"),
         Setting("api.sessionkey.check.locations", "CookieAndParameter", since=(4, 20)),
@@ -77,6 +79,7 @@ CATALOGUE = {
             dynamic=False,
             description="The time interval(in millisecond)",
         ),
+        Setting("consoleproxy.restart", "true", scope="zone", description=_LISTED),
         Setting("default.page.size", "500", dynamic=False, description="Default page size for API list* commands"),
         Setting("diagnostics.data.router.defaults", _ROUTER_FILES, since=(4, 14)),
         Setting("diagnostics.data.systemvm.defaults", _SYSTEM_VM_FILES, since=(4, 14)),
@@ -84,12 +87,16 @@ CATALOGUE = {
         Setting("event.purge.delay", "15", dynamic=False),
         Setting(VERSION_SHOWN, "true", since=(4, 21)),
         Setting("integration.api.port", "0", dynamic=False),
+        Setting("job.cancel.threshold.minutes", "60", description=_LISTED),
         Setting("job.expire.minutes", "1440"),
         Setting("max.account.networks", "-1", description="The default maximum number of networks per account"),
         Setting("max.account.public.ips", "-1", description="The default maximum number of public IPs per account"),
         Setting("max.account.user.vms", "-1", description="The default maximum number of user VMs per account"),
         Setting("mandate.user.2fa", "false", since=(4, 18), scope="domain"),
         Setting(MINIMUM_TEMPLATE, "", description="What version should the Virtual Routers report"),
+        Setting("network.disable.rpfilter", "true", description=_LISTED),
+        Setting("network.gc.interval", "600", dynamic=False, description=_LISTED),
+        Setting("network.gc.wait", "600", dynamic=False, description=_LISTED),
         Setting("network.lock.timeout", "600"),
         Setting(
             HANDOVER,
@@ -99,6 +106,9 @@ CATALOGUE = {
             description="The test cloud's own: how a rolling restart moves a network to its new router",
         ),
         Setting("network.rolling.restart", "true", since=(4, 11, 2)),
+        Setting("recreate.systemvm.enabled", "false", description=_LISTED),
+        Setting("router.aggregation.command.each.timeout", "600", description=_LISTED),
+        Setting("router.alerts.check.interval", "1800", dynamic=False, description=_LISTED),
         Setting("router.check.interval", "30", dynamic=False),
         Setting("router.health.checks.advanced.interval", "10", since=_HEALTH),
         Setting("router.health.checks.basic.interval", "3", since=_HEALTH),
@@ -109,7 +119,9 @@ CATALOGUE = {
         Setting("router.health.checks.max.memory.usage.threshold", "100", since=_HEALTH, scope="zone"),
         Setting("router.health.checks.results.fetch.interval", "10", dynamic=False, since=_HEALTH),
         Setting("router.health.checks.to.exclude", "", since=_HEALTH, scope="zone"),
+        Setting("router.extra.public.nics", "2", description=_LISTED),
         Setting("router.redundant.vrrp.interval", "1"),
+        Setting("router.stats.interval", "300", dynamic=False, description=_LISTED),
         Setting(_ROUTER_TEMPLATE, "", scope="zone"),
         Setting("router.version.check", "true", dynamic=False, description="If true, router minimum required version"),
         Setting(

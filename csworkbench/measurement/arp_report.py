@@ -94,6 +94,8 @@ class ArpReport:
         if self._arp is None:
             return Split(why="no sentinel: no VM asks for the gateway's MAC")
         sentinel = self._arp.vantage
+        if self._gateway(lane.vantage) != self._gateway(sentinel):
+            return Split(why=f"the sentinel {sentinel} is in another tier, and asks for that one's gateway")
         paths = [s.lane for s in self._state.lanes.values() if self.splittable(s.lane) and s.lane.vantage == sentinel]
         if not paths:
             return Split(why=f"the sentinel {sentinel} has no egress lane")
@@ -137,8 +139,17 @@ class ArpReport:
 
     def stale(self) -> list[Stale]:
         """Which VMs held a MAC that no longer answered, and when, as far as their kernels' entries are read."""
-        names = dict.fromkeys(s.lane.vantage for s in self._state.lanes.values() if s.lane.prober is Prober.NEIGHBOUR)
+        at = self._arp.target if self._arp is not None else ""
+        looks = (s.lane for s in self._state.lanes.values() if s.lane.prober is Prober.NEIGHBOUR)
+        names = dict.fromkeys(lane.vantage for lane in looks if lane.target == at)  # of the sentinel's own gateway
         return [one for name in names for one in self._stale_entries(name)]
+
+    def _gateway(self, vantage: str) -> str:
+        """That of its network, or of its tier of a VPC; empty when the run does not tell."""
+        known, inventory = self._state.vantages.get(vantage), self._state.before
+        if known is None or inventory is None:
+            return ""
+        return inventory.network_of(known.vantage.guest_ip).gateway
 
     def _own(self, outage: Outage, arp: Lane) -> Split:
         """Of the sentinel itself: at most what passed after the gateway had answered again."""

@@ -2,6 +2,7 @@
 """What the workbench keeps of CloudStack's objects. Field names follow the API where it has one."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Router:
     public_mac: str = ""
     guest_ip: str = ""
     public_ip: str = ""
+    failing_checks: tuple[str, ...] = ()  # health checks that failed when they were asked for, before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,36 @@ class Network:
     domain: str = ""
     ip6_gateway: str = ""
     ip6_cidr: str = ""
+    offering_id: str = ""
+    offering: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """A VPC without its tiers. `project_id` is empty where it belongs to none."""
+
+    id: str
+    name: str
+    state: str
+    cidr: str = ""
+    restart_required: bool = False
+    redundant: bool = False
+    project_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemVm:
+    """A VM of secondary storage or a console proxy. `version` and `agent_state` are its agent's (4.13.1+)."""
+
+    id: str
+    name: str
+    kind: str
+    state: str
+    agent_state: str = ""
+    version: str = ""
+    public_ip: str = ""
+    private_ip: str = ""
+    zone_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +138,12 @@ class Balancer:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A network with all that hangs on it, as read at one time."""
+    """A network with all that hangs on it, as read at one time.
+
+    Of a VPC: `vpc`, all its `tiers`, and the routers, VMs and rules of all of them; `network` is the tier of the first
+    VM. Of a router: its network or VPC, and `target_router`, its id. Of a system VM: `systemvms`, and an empty
+    `network`. `unsettled` are rules that are not on the router (yet), in words.
+    """
 
     server_version: str
     network: Network
@@ -121,6 +158,46 @@ class Inventory:
     openings: tuple[Opening, ...] = ()
     balancers: tuple[Balancer, ...] = ()
     unlisted: tuple[str, ...] = ()  # what the key may not list, or not all of it was read: in words
+    vpc: Vpc | None = None
+    tiers: tuple[Network, ...] = ()
+    systemvms: tuple[SystemVm, ...] = ()
+    target_router: str = ""
+    unsettled: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the run is about: the VPC's, the network's or the system VM's name."""
+        if self.vpc is not None:
+            return self.vpc.name
+        return self.network.name or next((vm.name for vm in self.systemvms), "")
+
+    @property
+    def state(self) -> str:
+        """The state of what the run is about."""
+        if self.vpc is not None:
+            return self.vpc.state
+        return self.network.state or next((vm.state for vm in self.systemvms), "")
+
+    @property
+    def redundant(self) -> bool:
+        """Whether two routers are meant to share the work."""
+        return self.vpc.redundant if self.vpc is not None else self.network.redundant
+
+    @property
+    def project_id(self) -> str:
+        """The project that all of it belongs to, or empty."""
+        return self.vpc.project_id if self.vpc is not None else self.network.project_id
+
+    def network_of(self, guest_ip: str) -> Network:
+        """The tier in which that address lies; the network itself where there are no tiers."""
+        for tier in self.tiers:
+            try:
+                inside = ip_address(guest_ip) in ip_network(tier.cidr, strict=False)
+            except ValueError:
+                continue
+            if inside:
+                return tier
+        return self.network
 
     @property
     def rules(self) -> int:

@@ -107,12 +107,17 @@ class InventorySeen:
 
 @dataclass(frozen=True, slots=True)
 class OperationPlanned:
-    """What confirmation is asked for: target, consequence in plain words, and the exact API calls."""
+    """What confirmation is asked for: target, consequence in plain words, and the exact API calls.
+
+    `destructive`: whoever confirms must type `target_name`.
+    """
 
     title: str
     target: str
     consequence: str
     calls: tuple[str, ...] = ()
+    destructive: bool = False
+    target_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,10 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .operation import TARGETS
+from .operation import Operation as Operation  # noqa: PLC0414 - the scenario module offers them too
+from .operation import Restart as Restart  # noqa: PLC0414
+
 
 class Refused(StrEnum):
     """What to do with a tenant that cannot be reached by SSH."""
@@ -24,32 +28,12 @@ class LabOptions:
     topology: str = "isolated"
     vms: int = 10
     scale: float = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """restartNetwork; every flag is sent, whatever its default is in the server's version."""
-
-    cleanup: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """The one thing to do: the field that is set. None set means that the run only measures."""
-
-    restart: Restart | None = None
-
-    @property
-    def is_none(self) -> bool:
-        """True when nothing is to be operated."""
-        return self.restart is None
-
-    @property
-    def title(self) -> str:
-        """Short name with its flags, for headings."""
-        if self.restart is None:
-            return "measure only"
-        return f"restart cleanup={str(self.restart.cleanup).lower()}"
+    fleet: str = ""
+    handover: str = ""
+    tenant_kinds: str = ""
+    upgrade: str = ""  # the release to upgrade its management server to before the run; routers stay on `profile`
+    code_only: bool = False  # that upgrade brings no new system VM template
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +123,7 @@ class Scenario:
     """One run, as its author wrote it."""
 
     name: str
-    network: str
+    network: str = ""
     cloud: str = "lab"
     lab: LabOptions | None = None
     operation: Operation = field(default_factory=Operation)
@@ -152,7 +136,15 @@ class Scenario:
     intervals: Intervals = field(default_factory=Intervals)
     budget: dict[str, float] = field(default_factory=dict)
     repeat: int = 1
+    vpc: str = ""
+    router: str = ""
+    systemvm: str = ""
     environment: str = ""  # hypervisor and release in words, for comparisons
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """(kind, name): `network`, `vpc`, `router` or `systemvm`, and which one."""
+        return next(((kind, getattr(self, kind)) for kind in TARGETS if getattr(self, kind)), ("network", ""))
 
     @property
     def quiet_s(self) -> float:

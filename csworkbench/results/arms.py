@@ -42,8 +42,9 @@ def arm_of(result: RunResult) -> Arm:
     if inventory is not None:
         conditions["network"] = " ".join(
             word
-            for word in (inventory.network.type, "redundant" * inventory.network.redundant,
-                         "VPC tier" if inventory.network.vpc_id else "")
+            for word in (inventory.network.type, "redundant" * inventory.redundant,
+                         "VPC" if inventory.vpc is not None else "VPC tier" if inventory.network.vpc_id else "",
+                         *(vm.kind for vm in inventory.systemvms))
             if word
         )  # fmt: skip
         conditions["routers"] = str(len(inventory.routers))

@@ -85,7 +85,7 @@ _SHOWN = {
     "down": "Down", "shift+left": "Shift+Left", "shift+right": "Shift+Right", "ctrl+p": "^p", "ctrl+q": "^q",
     "ctrl+c": "^c", "f1": "F1", "home": "Home", "end": "End", "tab": "Tab", "pageup": "PgUp", "pagedown": "PgDn",
     "escape": "Esc", "less_than_sign": "<", "greater_than_sign": ">", "comma": ",", "full_stop": ".",
-    "ctrl+left": "Ctrl+Left", "ctrl+right": "Ctrl+Right",
+    "ctrl+left": "Ctrl+Left", "ctrl+right": "Ctrl+Right", "slash": "/",
 }  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -141,6 +141,8 @@ ACTIONS: tuple[Action, ...] = (
            Group.ROWS, "timeline"),
     Action("panel.next", "p", "Next side panel", "A narrow terminal shows one side panel at a time",
            Group.APP, "next_panel", always, "Panel"),
+    Action("app.cloud", "c", "The cloud's routers", "What needs upgrading in this cloud, and is now a safe time",
+           Group.APP, "app.cloud"),
     Action("app.help", "question_mark,f1", "Help", "All keys, and what the glyphs mean",
            Group.APP, "app.help", always, "Help"),
     Action("app.palette", "ctrl+p", "Command palette", "Search all actions by name",

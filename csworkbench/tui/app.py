@@ -14,12 +14,14 @@ from textual.command import Provider
 from textual.worker import WorkerFailed
 
 from . import terminal
+from .cloud import CloudSource
 from .feed import Feed, FeedLost
 from .glyphs import choose
 from .layout import load
 from .messages import ExportAsked, ReplayMoved, StartConfirmed
 from .palette import ActionsProvider
 from .playback import Playback
+from .screens.cloud import CloudScreen
 from .screens.confirm import Leave, LeaveScreen
 from .screens.help import HelpScreen
 from .screens.session import SessionScreen
@@ -37,7 +39,8 @@ Export = Callable[[], Awaitable[str]]
 class WorkbenchApp(App[None]):
     """One run on a screen. `return_code` is 0, or 1 after a crash; the run's own result is not the viewer's.
 
-    `export` writes the run's CSV files and returns their folder; `None` hides nothing but says so when asked.
+    `export` writes the run's CSV files and returns their folder, `cloud` reads the run's cloud; `None` hides nothing
+    but says so when asked.
     Raises LayoutError when the layout cannot be used.
     """
 
@@ -54,6 +57,7 @@ class WorkbenchApp(App[None]):
         export: Export | None = None,
         *,
         slow: bool = False,
+        cloud: CloudSource | None = None,
         ascii_only: bool | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         playback: Playback | None = None,
@@ -65,6 +69,7 @@ class WorkbenchApp(App[None]):
         self.view = RunView(live=feed.live, where=feed.where, read_only=read_only, clock=clock, playback=playback)
         self.glyphs = choose(ascii_only)
         self._export = export
+        self._cloud = cloud
         self._plan = plan
         self._period_s = 1 / (SLOW_HZ if slow else RATE_HZ)
         self._session: SessionScreen | None = None
@@ -186,6 +191,13 @@ class WorkbenchApp(App[None]):
     async def action_help(self) -> None:
         """All keys."""
         self.push_screen(HelpScreen(self.glyphs))
+
+    async def action_cloud(self) -> None:
+        """What needs upgrading in the run's cloud."""
+        if self._cloud is None:
+            self._say("There is no cloud to ask: a test cloud that a run started is that run's own", "warning")
+        elif not isinstance(self.screen, CloudScreen):
+            self.push_screen(CloudScreen(self._cloud, self.glyphs))
 
     async def action_quit(self) -> None:
         """Textual's ctrl+q; asks as well."""

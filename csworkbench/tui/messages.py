@@ -5,6 +5,8 @@ from textual.message import Message
 
 from csworkbench.measurement.outage import Outage
 
+from .cloud import CloudView
+
 
 class OutageChosen(Message):
     """An outage was picked in the list."""
@@ -36,3 +38,43 @@ class ReplayMoved(Message):
 
 class ExportAsked(Message):
     """The measurements are to be exported."""
+
+
+class VmMoved(Message):
+    """The cursor of the cloud's list stands on another system VM."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Several moves before the next frame are one."""
+        return isinstance(message, VmMoved)
+
+
+class VmChosen(Message):
+    """The system VM under the cursor was picked."""
+
+
+class CloudReading(Message):
+    """How far the reading of the cloud is; the newest one is enough."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the last one counts."""
+        return isinstance(message, CloudReading)
+
+
+class CloudRead(Message):
+    """The cloud was read."""
+
+    def __init__(self, view: CloudView) -> None:
+        super().__init__()
+        self.view = view
+
+
+class CloudFailed(Message):
+    """The cloud could not be read, and why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text

@@ -10,9 +10,9 @@ from .actions import ACTIONS, Action
 PALETTE = "app.palette"  # it does not offer itself
 
 
-def offered() -> list[Action]:
-    """The actions that the palette offers."""
-    return [action for action in ACTIONS if action.id != PALETTE]
+def offered(screen: object = None) -> list[Action]:
+    """The actions that the palette offers: the screen's own registry where it has one, else the session's."""
+    return [action for action in getattr(screen, "actions", ACTIONS) if action.id != PALETTE]
 
 
 class ActionsProvider(Provider):
@@ -20,13 +20,13 @@ class ActionsProvider(Provider):
 
     async def discover(self) -> Hits:
         """All of them, before anything has been typed."""
-        for action in offered():
+        for action in offered(self.screen):
             yield DiscoveryHit(action.title, partial(self.screen.run_action, action.handler), help=_help(action))
 
     async def search(self, query: str) -> Hits:
         """Those that match."""
         matcher = self.matcher(query)
-        for action in offered():
+        for action in offered(self.screen):
             score = max(matcher.match(action.title), matcher.match(action.help) * 0.5)
             if score > 0:
                 run = partial(self.screen.run_action, action.handler)

@@ -136,9 +136,9 @@ class RunView:
 
     @property
     def network(self) -> str:
-        """The name of the network under test."""
+        """The name of the network, VPC or system VM under test."""
         if self.state.inventory is not None:
-            return self.state.inventory.network.name
+            return self.state.inventory.name
         return self.state.opened.name if self.state.opened else ""
 
     @property

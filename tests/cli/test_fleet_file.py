@@ -38,6 +38,8 @@ def test_the_sample_has_twelve_networks_in_mixed_states() -> None:
         ("networks:\n  - name: a\n    template: 4.15\n", "3: template must be a version in quotes"),
         ("networks:\n  - name: a\n    state: running\n", "3: state must be Running or Stopped"),
         ("networks:\n  - name: a\n    state: Stopped\n    health: failing\n", "4: health of a Stopped router"),
+        ("networks:\n  - name: a\n    topology: vpc\n", "3: a vpc has no tiers here: vms must be 0"),
+        ("networks:\n  - name: a\n    pair: no primary\n", "3: only a Running pair"),
         ("networks:\n  - name: a\n    health: [bad]\n", "3: health must be passing or failing"),
         ("networks:\n  - name: a\n  - name: a\n", "3: name 'a' is used twice"),
         ("networks:\n  - name: a\n    name: b\n", "3: key 'name' is repeated"),

@@ -61,7 +61,11 @@ async def test_a_restart_from_end_to_end(bench: Bench) -> None:
     assert [e.id for e in bench.journal.of(CloudEventSeen)] == ["e1", "e2", "e3", "e4", "e5"]
     found = step.verify(step._inventory, await read_inventory(bench.client, "probe-net"))
     assert (found.changed, found.sound) == (True, True)
-    assert found.reasons == ("r-42-VM is gone", "r-43-VM is new, version 4.20.1")
+    assert found.reasons == (
+        "r-42-VM is gone",
+        "r-43-VM is new, version 4.20.1",
+        "r-43-VM is as old as before: 4.20.1.0",
+    )
 
 
 async def test_a_failed_job_is_one_clear_line_and_events_are_there(bench: Bench) -> None:

@@ -60,7 +60,7 @@ def test_arms_take_the_common_keys_and_change_some() -> None:
         (("  second:\n", "  second: 5\n"), "x.yaml:13: second: keys of a scenario are needed"),
         (('{profile: "4.9"}', '{profil: "4.9"}'), "x.yaml:11: unknown key 'profil'; did you mean 'profile'?"),
         (("baseline: 5s, confirm: 5s", "baseline: 5s, confrm: 5s"), "x.yaml:7: unknown key 'confrm'"),
-        (("  network: probe-net\n", ""), "key 'network' is missing"),
+        (("  network: probe-net\n", ""), "no target: name a network, vpc, router or systemvm"),
     ],
 )
 def test_errors_name_the_line(change: tuple[str, str], told: str) -> None:

@@ -4,6 +4,7 @@
 import pytest
 
 from csworkbench.engine.roles import leave_alone, with_roles
+from csworkbench.model.cloud import Balancer, Inventory, Network, StaticNat, Vm
 from csworkbench.model.lane import Lane, Prober, Service, Vantage, VantageKind
 from csworkbench.model.scenario import Tenants
 from csworkbench.model.tier import Tier
@@ -77,3 +78,33 @@ def test_no_lane_heals_the_quiet_vm() -> None:
         Lane(5, Service.EGRESS, Prober.ICMP, "vm01", "203.0.113.10", S, S, flow="new", subject="vm01"),
     ]
     assert [lane.id for lane in leave_alone(vantages, lanes)] == [0, 2, 5]
+
+
+def test_the_quiet_vm_is_on_the_sentinels_tier() -> None:
+    tiers = tuple(Network(n, n, "Implemented", cidr=f"10.1.{i}.0/24") for i, n in ((1, "web"), (2, "app")))
+    vantages = [
+        Vantage(f"vm{n}", VantageKind.TENANT, guest_ip=ip)
+        for n, ip in enumerate(("10.1.1.11", "10.1.1.12", "10.1.2.11", "10.1.2.12"))
+    ]
+    of = {v.name: chosen(Tier.ROOT) for v in vantages}
+    inventory = Inventory("4.22", tiers[0], tiers=tiers)
+    found, _ = with_roles(vantages, of, None, measure_only=False, inventory=inventory)
+    assert [(v.name, v.sentinel, v.quiet) for v in found if v.sentinel or v.quiet] == [
+        ("vm0", True, False), ("vm1", False, True),
+    ]  # fmt: skip
+
+
+def test_the_quiet_vm_serves_nobody_if_that_can_be_had() -> None:
+    names = [f"vm{n}" for n in range(4)]
+    vms = tuple(Vm(name, name, "Running", f"10.1.1.1{n}") for n, name in enumerate(names))
+    vantages = [Vantage(vm.name, VantageKind.TENANT, guest_ip=vm.ip) for vm in vms]
+    of = {name: chosen(Tier.ROOT) for name in names}
+    network = Network("n", "n", "Implemented", cidr="10.1.1.0/24")
+    nat, rule = StaticNat("203.0.113.9", "vm3"), Balancer("web", "203.0.113.8", 80, 80, "tcp", "Active", ("vm2",))
+    for more, quiet in (({"static_nats": (nat,)}, "vm2"), ({"static_nats": (nat,), "balancers": (rule,)}, "vm1")):
+        inventory = Inventory("4.22", network, vms=vms, **more)
+        found, _ = with_roles(vantages, of, None, measure_only=False, inventory=inventory)
+        assert [v.name for v in found if v.quiet] == [quiet]
+    all_serve = Inventory("4.22", network, vms=vms, static_nats=tuple(StaticNat("203.0.113.9", name) for name in names))
+    found, _ = with_roles(vantages, of, None, measure_only=False, inventory=all_serve)
+    assert [v.name for v in found if v.quiet] == ["vm3"]

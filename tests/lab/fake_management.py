@@ -14,7 +14,7 @@ from csworkbench.lab.events import EventFamily, EventLog
 from csworkbench.lab.jobs import Jobs
 from csworkbench.lab.management import Fixtures, Management
 from csworkbench.lab.orchestrator import Orchestrator, Restart
-from csworkbench.lab.profiles import PROFILES
+from csworkbench.lab.profiles import PROFILES, Profile
 from csworkbench.lab.records import Network, Router
 from csworkbench.lab.settings import Settings
 from csworkbench.lab.timing import Pace
@@ -25,7 +25,8 @@ KEY, SECRET = "key", "secret"
 class WaitingOrchestrator:
     """Records what it was asked, and ends when the test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, agent_release: Profile) -> None:
+        self.agent_release = agent_release
         self.asked: list[str] = []
         self.running = 0
         self.most_at_once = 0
@@ -77,7 +78,7 @@ def management(profile: str) -> tuple[Management, WaitingOrchestrator]:
     router.template_version = settings.template
     router.scripts_version = settings.profile.scripts_checksum
     router.software_version = settings.profile.code_version
-    orchestrator = WaitingOrchestrator()
+    orchestrator = WaitingOrchestrator(settings.profile)
     fixtures = Fixtures.make(rng)
     network.zone_id = fixtures.zone
     server = Management(

@@ -16,6 +16,7 @@ from csworkbench.measurement.arp_report import (
     Split,
 )
 from csworkbench.model import event as ev
+from csworkbench.model.cloud import Inventory, Network
 from csworkbench.model.event import ChannelState
 from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.sample import Outcome, Reason, Sample
@@ -146,3 +147,19 @@ def test_the_kernels_own_entry_divides_tail_from_the_rest() -> None:
     assert (stale.vantage, stale.mac) == ("vm02", OLD_MAC)
     assert stale.onset[0] <= HOST + 11.2 * S <= stale.onset[1] + 200 * MS
     assert stale.end[0] <= HOST + 13 * S <= stale.end[1]
+
+
+def test_a_vm_in_another_tier_than_the_sentinels_is_not_split() -> None:
+    state = folded(SyntheticRun(Plan(downs=DOWNS)).events(QUIET))
+    tiers = tuple(
+        Network(n, n, "Implemented", cidr=f"10.1.{i}.0/24", gateway=f"10.1.{i}.1") for i, n in ((1, "web"), (2, "app"))
+    )
+    state.before = Inventory("4.22", tiers[0], tiers=tiers)
+    arp_vantage = next(s.lane.vantage for s in state.lanes.values() if s.lane.prober is Prober.ARP)
+    for name, known in state.vantages.items():
+        known.vantage = replace(known.vantage, guest_ip="10.1.1.11" if name == arp_vantage else "10.1.2.11")
+    arp = analysed(state)
+    (other,) = of(arp, 2)
+    assert other.gap is None
+    assert "another tier" in other.why
+    assert of(arp, 0)[0].gap is not None

@@ -4,6 +4,7 @@
 import itertools
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from textual.worker import WorkerFailed
@@ -64,6 +65,28 @@ async def test_enter_on_the_focused_button_confirms() -> None:
     async with at_ready() as b:
         await b.press("r", "enter")
         await b.until(lambda: b.feed.sent == [("start", {})])
+
+
+async def test_what_cannot_be_undone_needs_its_name_typed() -> None:
+    async with at_ready() as b:
+        planned = b.app.screen.view.state.planned  # type: ignore[attr-defined]
+        b.app.screen.view.state.planned = replace(planned, destructive=True, target_name="r-6-VM")  # type: ignore[attr-defined]
+        await b.press("r", "y", "enter")
+        assert b.on(ConfirmScreen)
+        await b.press("backspace", *"r-6-V", "enter")
+        assert b.on(ConfirmScreen)
+        assert b.feed.sent == []
+        await b.press("M", "enter")
+        await b.until(lambda: b.feed.sent == [("start", {})])
+
+
+async def test_what_cannot_be_undone_is_left_with_escape() -> None:
+    async with at_ready() as b:
+        planned = b.app.screen.view.state.planned  # type: ignore[attr-defined]
+        b.app.screen.view.state.planned = replace(planned, destructive=True, target_name="r-6-VM")  # type: ignore[attr-defined]
+        await b.press("r", *"r-6", "escape")
+        await b.until(lambda: not b.on(ConfirmScreen))
+        assert b.feed.sent == []
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("n",), ("q",), ("right", "enter")])

@@ -38,6 +38,7 @@ _ADMIN_ONLY = frozenset(
         "listConfigurations",
         "listAlerts",
         "listManagementServers",
+        "listCapacity",
         "rebootRouter",
         "stopRouter",
         "startRouter",

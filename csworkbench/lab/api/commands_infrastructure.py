@@ -157,7 +157,7 @@ async def list_hosts(server: Management, arguments: Arguments) -> dict[str, Any]
         clusterid=fixed.cluster,
         clustername="cluster1",
         hypervisor="KVM",
-        version=server.profile.code_version,
+        version=server.orchestrator.agent_release.code_version,
         resourcestate="Enabled",
         managementserverid=server.fixtures.server if server.profile.has(4, 21) else None,
     )

@@ -35,6 +35,7 @@ _OBJECTS = {
         apilimitinterval:integer apilimitmax:integer kvmsnapshotenabled:boolean defaultuipagesize:long",
     "managementserver": "id name state version osdistribution kernelversion javaversion lastserverstart:date \
         lastboottime:date serviceip pendingjobscount:long@4.21",
+    "capacity": "type:short name@4.16 zoneid zonename capacityused:long capacitytotal:long percentused",
     "zone": "id name dns1 internaldns1 guestcidraddress networktype securitygroupsenabled:boolean allocationstate \
         dhcpprovider localstorageenabled:boolean type@4.18",
     "host": "id name state disconnected:date type ipaddress zoneid zonename podid podname clusterid clustername \
@@ -120,6 +121,7 @@ _OBJECT_OF = {
     "listApis": "api",
     "listCapabilities": "capability",
     "listManagementServers": "managementserver",
+    "listCapacity": "capacity",
     "listZones": "zone",
     "listHosts": "host",
     "listServiceOfferings": "serviceoffering",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which lanes a network's VMs, rules and services give (`lanes: auto`); pure."""
+"""Which lanes a target's VMs, rules and services give (`lanes: auto`); pure."""
 
 from collections.abc import Sequence
 
@@ -21,6 +21,7 @@ from .router_services import dhcp, dns, metadata, password
 __all__ = ["Able", "Derived", "SystemVm", "Targets", "Tier", "derive_lanes"]
 
 _GROUPS = (egress, gateway, ingress, dns, dhcp, metadata, password, balancer, ipv6, tiers, system_vms, control)
+_BEYOND_GROUPS = (system_vms, control)  # a system VM has no network of tenants
 
 
 def derive_lanes(
@@ -38,6 +39,6 @@ def derive_lanes(
     draft = Draft(
         inventory, tuple(vantages), intervals, egress_target, targets or Targets(), able or Able.all(vantages)
     )
-    for group in _GROUPS:
+    for group in _BEYOND_GROUPS if inventory.systemvms else _GROUPS:
         group(draft)
     return draft.derived()

@@ -34,7 +34,9 @@ def _back_ends(draft: Draft, rule: Balancer) -> None:
     vms = {vm.id: vm for vm in draft.inventory.vms}
     fit = [vms[vm_id] for vm_id in rule.vm_ids if vm_id in vms and vms[vm_id].ip]
     for place, vm in enumerate(vm for vm in fit[:BACK_ENDS] if vm.name not in draft.quiet):
-        others = [vantage for vantage in draft.flow_tenants if vantage.name != vm.name]
+        # From another tier it would pass the router, and be no control.
+        own = draft.inventory.network_of(vm.ip)
+        others = [v for v in draft.flow_tenants if v.name != vm.name and draft.network_of(v) == own]
         if others:
             draft.add(
                 Service.CONTROL, Prober.CONNECT, others[place % len(others)], vm.ip, draft.intervals.balancer,

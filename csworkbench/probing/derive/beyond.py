@@ -19,7 +19,7 @@ def tiers(draft: Draft) -> None:
     """From a few tenants to a VM in each other tier: new connections. The router is between them."""
     for tier in draft.targets.tiers:
         for vantage in draft.flow_tenants:
-            if vantage.name != tier.vm:
+            if vantage.name != tier.vm and draft.network_of(vantage).name != tier.name:
                 draft.add(
                     Service.TIERS, Prober.CONNECT, vantage, tier.address, draft.intervals.connect,
                     port=tier.port, subject=f"{vantage.name} to {tier.name}", headline=True,
@@ -27,7 +27,7 @@ def tiers(draft: Draft) -> None:
 
 
 def system_vms(draft: Draft) -> None:
-    """From outside to what users reach: the first port is the headline.."""
+    """From outside to what users reach: the first port is the headline."""
     outside = draft.outside
     for system_vm in draft.targets.system_vms:
         service, ports = _FACES[system_vm.kind]

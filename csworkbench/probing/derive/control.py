@@ -28,7 +28,7 @@ def _peer(draft: Draft, vantage: Vantage) -> None:
     """The next VM, round in a circle, so that each is asked by one other; a quiet one neither asks nor is asked."""
     if vantage.quiet:
         return
-    ring = [vm for vm in draft.inventory.vms if vm.ip and (vm.name == vantage.name or vm.name not in draft.quiet)]
+    ring = [vm for vm in draft.beside(vantage) if vm.name == vantage.name or vm.name not in draft.quiet]
     names = [vm.name for vm in ring]
     if vantage.name not in names or len(ring) < 2:
         draft.leave_out(Service.CONTROL, f"a peer of {vantage.name}", "there is no other VM on its network")

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from csworkbench.model.cloud import Inventory
+from csworkbench.model.cloud import Inventory, Network, Vm
 from csworkbench.model.event import LaneLeftOut
 from csworkbench.model.lane import Keys, Lane, Prober, Service, Vantage, VantageKind
 from csworkbench.model.scenario import Intervals
@@ -63,19 +63,31 @@ class Draft:
         """Names of VMs that nobody may talk to."""
         return frozenset(v.name for v in self.vantages if v.quiet)
 
-    def offers(self, service: Service, what: str, *names: str) -> bool:
-        """Whether the network has one of these services of CloudStack's; says it when not."""
+    def network_of(self, vantage: Vantage) -> Network:
+        """The network, or the tier of a VPC, that a tenant is in."""
+        return self.inventory.network_of(vantage.guest_ip)
+
+    def beside(self, vantage: Vantage) -> list[Vm]:
+        """The VMs on a tenant's own network, itself among them: no router is between them."""
+        own = self.network_of(vantage)
+        return [vm for vm in self.inventory.vms if vm.ip and self.inventory.network_of(vm.ip) == own]
+
+    def offers(self, service: Service, what: str, *names: str) -> list[Vantage] | None:
+        """The askers whose network has one of these services of CloudStack's; None where none has. Says it when not."""
         if not self.targets.wants(service):
-            return False
-        offered = {name.lower() for name in self.inventory.network.services}
-        if offered & {name.lower() for name in names}:
-            return True
-        self.leave_out(
-            service,
-            what,
-            f"the network offers no {' or '.join(names)}" if offered else "the network's services are unknown",
-        )
-        return False
+            return None
+        wanted, without = {name.lower() for name in names}, []
+        networks = self.inventory.tiers or (self.inventory.network,)
+        for network in networks:
+            offered = {name.lower() for name in network.services}
+            if not offered & wanted:
+                without.append(network)
+                which = f"{what} in {network.name}" if self.inventory.tiers else what
+                why = f"the network offers no {' or '.join(names)}" if offered else "the network's services are unknown"
+                self.leave_out(service, which, why)
+        if len(without) == len(networks):
+            return None
+        return [vantage for vantage in self.askers if self.network_of(vantage) not in without]
 
     def add(
         self,

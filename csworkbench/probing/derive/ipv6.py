@@ -10,10 +10,11 @@ FROM_ANY = "::"
 
 def ipv6(draft: Draft) -> None:
     """A new flow of ICMPv6 from each tenant with packet sockets (the headline); one of them hears advertisements."""
-    network = draft.inventory.network
-    if not (network.ip6_gateway or network.ip6_cidr) or not draft.targets.wants(Service.IPV6):
+    networks = [n for n in draft.inventory.tiers or (draft.inventory.network,) if n.ip6_gateway or n.ip6_cidr]
+    if not networks or not draft.targets.wants(Service.IPV6):
         return
-    fit = [vantage for vantage in draft.tenants if vantage.name in draft.able.packets]
+    tenants = [vantage for vantage in draft.tenants if draft.network_of(vantage) in networks]
+    fit = [vantage for vantage in tenants if vantage.name in draft.able.packets]
     if not fit:
         draft.leave_out(Service.IPV6, "ICMPv6", "no tenant with raw sockets (root)")
     elif not draft.targets.egress6:

@@ -2,7 +2,7 @@
 """What the router itself serves to tenants: names, DHCP, metadata, passwords. A few tenants ask, none of them quiet."""
 
 from csworkbench.model.cloud import Vm
-from csworkbench.model.lane import Keys, Prober, Service
+from csworkbench.model.lane import Keys, Prober, Service, Vantage
 
 from .draft import Draft
 
@@ -13,11 +13,12 @@ UPSTREAM = "a name from upstream"
 
 def dns(draft: Draft) -> None:
     """A peer's name (the headline), and one that the router has to ask others for."""
-    network, interval_s = draft.inventory.network, draft.intervals.dns
-    if not draft.offers(Service.DNS, "names", "Dns"):
+    interval_s = draft.intervals.dns
+    askers = draft.offers(Service.DNS, "names", "Dns")
+    if askers is None:
         return
-    for vantage in draft.askers:
-        peer = _peer(draft, vantage.name)
+    for vantage in askers:
+        network, peer = draft.network_of(vantage), _peer(draft, vantage)
         if peer is None:
             draft.leave_out(Service.DNS, "a peer's name", "there is no other VM with an address")
         else:
@@ -35,37 +36,35 @@ def dns(draft: Draft) -> None:
 
 def dhcp(draft: Draft) -> None:
     """A renewal now and then. Any answer counts: a new router has forgotten the leases and says NAK, but it serves."""
-    if draft.offers(Service.DHCP, "renewal", "Dhcp"):
-        fit = [vantage for vantage in draft.askers if vantage.name in draft.able.packets]
-        for vantage in fit:
-            draft.add(
-                Service.DHCP, Prober.DHCP, vantage, draft.inventory.network.gateway, draft.intervals.dhcp,
-                headline=True, keys=Keys(path=True),
-            )  # fmt: skip
-        if draft.askers and not fit:
-            draft.leave_out(Service.DHCP, "renewal", "no tenant with raw sockets (root)")
+    askers = draft.offers(Service.DHCP, "renewal", "Dhcp") or []
+    fit = [vantage for vantage in askers if vantage.name in draft.able.packets]
+    for vantage in fit:
+        draft.add(
+            Service.DHCP, Prober.DHCP, vantage, draft.network_of(vantage).gateway, draft.intervals.dhcp,
+            headline=True, keys=Keys(path=True),
+        )  # fmt: skip
+    if askers and not fit:
+        draft.leave_out(Service.DHCP, "renewal", "no tenant with raw sockets (root)")
 
 
 def metadata(draft: Draft) -> None:
     """What cloud-init asks for."""
-    if draft.offers(Service.METADATA, "GET", "UserData"):
-        for vantage in draft.askers:
-            draft.add(
-                Service.METADATA, Prober.HTTP, vantage, draft.inventory.network.gateway, draft.intervals.metadata,
-                port=80, headline=True, keys=Keys(path=METADATA_PATH),
-            )  # fmt: skip
+    for vantage in draft.offers(Service.METADATA, "GET", "UserData") or []:
+        draft.add(
+            Service.METADATA, Prober.HTTP, vantage, draft.network_of(vantage).gateway, draft.intervals.metadata,
+            port=80, headline=True, keys=Keys(path=METADATA_PATH),
+        )  # fmt: skip
 
 
 def password(draft: Draft) -> None:
     """A GET without `DomU_Request`, which has no effect there."""
-    if draft.offers(Service.PASSWORD, "GET", "UserData"):
-        for vantage in draft.askers:
-            draft.add(
-                Service.PASSWORD, Prober.HTTP, vantage, draft.inventory.network.gateway, draft.intervals.password,
-                port=PASSWORD_PORT, headline=True, keys=Keys(path="/"),
-            )  # fmt: skip
+    for vantage in draft.offers(Service.PASSWORD, "GET", "UserData") or []:
+        draft.add(
+            Service.PASSWORD, Prober.HTTP, vantage, draft.network_of(vantage).gateway, draft.intervals.password,
+            port=PASSWORD_PORT, headline=True, keys=Keys(path="/"),
+        )  # fmt: skip
 
 
-def _peer(draft: Draft, own: str) -> Vm | None:
-    """Another VM; that its name is asked for does not disturb a quiet one."""
-    return next((vm for vm in draft.inventory.vms if vm.name != own and vm.ip), None)
+def _peer(draft: Draft, vantage: Vantage) -> Vm | None:
+    """Another VM on its network; that its name is asked for does not disturb a quiet one."""
+    return next((vm for vm in draft.beside(vantage) if vm.name != vantage.name), None)

@@ -54,7 +54,7 @@ def _run(result: RunResult) -> list[Child]:
     about = " · ".join(
         word
         for word in (
-            opened.operation if opened else "", state.inventory.network.name if state.inventory else "",
+            opened.operation if opened else "", state.inventory.name if state.inventory else "",
             f"CloudStack {state.inventory.server_version}" if state.inventory else "",
             rfc3339(state.started_wall_ns)[:19],
         )

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
 from csworkbench.model.event import OperationPlanned, Phase
 from csworkbench.tui.glyphs import Glyphs
@@ -21,7 +21,10 @@ CALLS_SHOWN = 20
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Names target, consequence and the exact API calls. `y` or the focused button confirms, Esc does not."""
+    """Names target, consequence and the exact API calls. `y` or the focused button confirms, Esc does not.
+
+    What cannot be undone is confirmed by typing the target's name and Enter.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -39,13 +42,19 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """The question."""
+        destructive = self._planned.destructive
         verb = deed(self._planned).split()[0].capitalize()
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "start the operation?"
             with VerticalScroll(classes="dialog-text", can_focus=False):
                 yield Static(content(self._lines(), self._glyphs), markup=False)
+            if destructive:
+                name = clean(self._planned.target_name, 60)
+                yield Static(f"This cannot be undone. Type {name} to go ahead:", markup=False, classes="dialog-text")
+                yield Input(id="typed", compact=True)
             with Horizontal(classes="dialog-buttons"):
-                yield Button(f"{verb} now (y)", id="go", variant="warning", compact=True)
+                go = f"{verb} now" if destructive else f"{verb} now (y)"
+                yield Button(go, id="go", variant="warning", compact=True, disabled=destructive)
                 yield Button("Cancel (Esc)", id="cancel", compact=True)
 
     def _lines(self) -> list[Line]:
@@ -64,9 +73,33 @@ class ConfirmScreen(ModalScreen[bool]):
             lines.append((("  none", "$faint"),))
         return lines
 
+    def on_mount(self) -> None:
+        """Where typing is asked for, it goes there."""
+        if self._planned.destructive:
+            self.query_one(Input).focus()
+
+    @property
+    def _agreed(self) -> bool:
+        """Whether the name has been typed, where it must be."""
+        if not self._planned.destructive:
+            return True
+        return self.query_one(Input).value.strip() == clean(self._planned.target_name, 60)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """The button waits for the name."""
+        event.stop()
+        self.query_one("#go", Button).disabled = not self._agreed
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter behind the name."""
+        event.stop()
+        if self._agreed:
+            self.dismiss(True)
+
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""
-        self.dismiss(yes)
+        if not yes or self._agreed:
+            self.dismiss(yes)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The mouse or Enter."""

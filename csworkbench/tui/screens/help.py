@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All keys from the registry, and what the glyphs mean."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -9,7 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from csworkbench.tui.actions import ACTIONS, Group
+from csworkbench.tui.actions import ACTIONS, Action, Group
 from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.guide import Line
 from csworkbench.tui.text import fit
@@ -27,16 +28,16 @@ MEANINGS: tuple[tuple[Cell, str, str], ...] = (
 )
 
 
+def action_lines(actions: Iterable[Action]) -> list[Line]:
+    """A line for each action: keys, title, help."""
+    return [((f"  {fit(a.shown_keys, 16)}", "b"), (fit(a.title, 29), ""), (a.help, "$muted")) for a in actions]
+
+
 def help_lines(glyphs: Glyphs) -> list[Line]:
     """The help as lines; made from the registry of actions."""
     lines: list[Line] = []
     for group in Group:
-        lines.append(((group.value, "b $accent"),))
-        for action in (a for a in ACTIONS if a.group is group):
-            lines.append(
-                ((f"  {fit(action.shown_keys, 16)}", "b"), (fit(action.title, 29), ""), (action.help, "$muted"))
-            )
-        lines.append(())
+        lines += [((group.value, "b $accent"),), *action_lines(a for a in ACTIONS if a.group is group), ()]
     lines.append((("Lanes", "b $accent"),))
     for cell, style, meaning in MEANINGS:
         lines.append(((f"  {glyphs.cells[cell] * 4}{' ' * 12}", style), (meaning, "")))
@@ -56,9 +57,10 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "close", "Close")]
     AUTO_FOCUS = "#help-text"
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, lines: list[Line] | None = None) -> None:
         super().__init__()
         self._glyphs = glyphs
+        self._lines = help_lines(glyphs) if lines is None else lines
 
     def compose(self) -> ComposeResult:
         """The text."""
@@ -66,7 +68,7 @@ class HelpScreen(ModalScreen[None]):
             dialog.border_title = "help"
             dialog.border_subtitle = "Esc closes"
             with VerticalScroll(id="help-text"):
-                yield Static(content(help_lines(self._glyphs), self._glyphs), markup=False)
+                yield Static(content(self._lines, self._glyphs), markup=False)
 
     def action_close(self) -> None:
         """Back to the run."""

@@ -36,11 +36,13 @@ class NetworkPanel(LinesPanel):
         cells = max(self.content_size.width, 20)
         if inventory is None:
             return [(("not read yet", "$faint"),)]
-        network = inventory.network
-        state = clean(network.state, 14)
+        state = clean(inventory.state, 14)
         lines: list[Line] = [
-            ((fit(clean(network.name, 60), cells - len(state) - 1), "b"), (f" {state}", "$muted")),
+            ((fit(clean(inventory.name, 60), cells - len(state) - 1), "b"), (f" {state}", "$muted")),
         ]
+        for vm in inventory.systemvms:
+            about = " ".join(clean(word, 20) for word in (vm.state, vm.agent_state, vm.version) if word)
+            lines.append(((fit(clean(vm.name, 40), 10), ""), (fit(f" {about}", cells - 10), "$muted")))
         present = {r.id for r in inventory.routers}
         before = {r.id for r in self.view.state.before.routers} if self.view.state.before else present
         routers = sorted(self.view.routers.values(), key=lambda r: (r.id not in before, r.name))

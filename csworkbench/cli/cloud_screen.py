@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud screen's source: the API behind the list that the TUI shows."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from csworkbench.cloudstack import CloudStackError
+from csworkbench.config import ConfigError
+from csworkbench.model.event import RunOpened
+from csworkbench.model.scenario import Scenario
+from csworkbench.recording.library import RunFolder
+from csworkbench.recording.reader import RunFileError, RunFileReader
+from csworkbench.tui.cloud import CloudLost, CloudView
+from csworkbench.upgrade import Facts, assess
+from csworkbench.upgrade import preflight as run_checks
+
+from .cloud_access import open_cloud, read_facts
+
+
+class ApiSource:
+    """A cloud by name, or what one scenario touches in it."""
+
+    def __init__(self, name: str, scenario: Scenario | None = None) -> None:
+        self.name = name
+        self._scenario = scenario
+
+    async def read(self, progress: Callable[[str], None]) -> CloudView:
+        """Ask for everything. Raises CloudLost."""
+        try:
+            async with open_cloud(self.name) as opened:
+                facts = await read_facts(
+                    opened.client, self._scenario, lambda what, read, total: progress(f"{what}: {read} of {total}")
+                )
+        except (ConfigError, CloudStackError) as error:
+            raise CloudLost(str(error)) from None
+        return await asyncio.to_thread(_judge, facts)  # of 10,000 routers it takes a second
+
+
+def _judge(facts: Facts) -> CloudView:
+    return CloudView(facts, assess(facts.fleet), run_checks(facts))
+
+
+def source_of(folder: RunFolder) -> ApiSource | None:
+    """The cloud of a run; None for one that measured in a test cloud of its own."""
+    try:
+        reader = RunFileReader(folder.file)
+        try:
+            opened = next((e.body for e in reader.read(0) if isinstance(e.body, RunOpened)), None)
+        finally:
+            reader.close()
+        scenario = json.loads(opened.scenario) if opened is not None else {}
+    except (RunFileError, OSError, ValueError):
+        return None
+    own = scenario.get("cloud") == "lab" and scenario.get("lab") is not None
+    return None if own or not scenario.get("cloud") else ApiSource(str(scenario["cloud"]))
+
+
+def browse(name: str, scenario: Scenario | None) -> int:
+    """Run the screen and return the exit code."""
+    from csworkbench.tui.cloud_app import CloudApp
+
+    app = CloudApp(ApiSource(name, scenario))
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud screen on its own, without a run."""
+
+import asyncio
+import signal
+from typing import ClassVar
+
+from textual.app import App
+from textual.command import Provider
+
+from .cloud import CloudSource
+from .glyphs import choose
+from .palette import ActionsProvider
+from .screens.cloud import CloudScreen
+from .theme import THEME
+
+
+class CloudApp(App[None]):
+    """Shows one cloud until the screen is left."""
+
+    TITLE = "csworkbench"
+    COMMANDS: ClassVar[set[type[Provider]]] = {ActionsProvider}  # type: ignore[assignment]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-broad")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (14, "-low"), (30, "-tall")]  # noqa: RUF012
+
+    def __init__(self, source: CloudSource, *, ascii_only: bool | None = None) -> None:
+        super().__init__()
+        self.glyphs = choose(ascii_only)
+        self.cloud = CloudScreen(source, self.glyphs)
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        self.set_class(self.glyphs.cells.isascii(), "-ascii")
+
+    async def on_mount(self) -> None:
+        """Show it; leave in order when the terminal goes."""
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            try:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit)
+            except (NotImplementedError, RuntimeError, ValueError):
+                continue  # not the main thread: somebody else has them
+        await self.push_screen(self.cloud, lambda _: self.exit())
