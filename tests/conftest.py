@@ -8,10 +8,25 @@ from pathlib import Path
 import pytest
 
 TIMED_FOLDERS = frozenset({"bench", "engine", "probes", "probing"})
+UNTIMED = frozenset(  # pure ones in these folders
+    {
+        *(
+            "bench/test_judgement",
+            "engine/test_baseline",
+            "engine/test_fitting",
+            "engine/test_roles",
+            "engine/test_verdict",
+        ),
+        *("probes/test_old_python", "probes/test_plan", "probes/test_spool", "probing/test_bundle"),
+        *("probing/test_derive", "probing/test_frames", "probing/test_hostile", "probing/test_lanes"),
+        *("probing/test_shell_spool", "probing/test_spool_reader"),
+    }
+)
 TIMED_FILES = frozenset(
     {
-        *("test_accuracy", "test_cloud", "test_gone", "test_handover", "test_process"),
-        *("test_redundancy", "test_runs", "test_terminal", "test_tiers"),
+        *("cli/test_process", "e2e/test_accuracy", "e2e/test_runs", "e2e/test_services", "e2e/test_terminal"),
+        *("e2e/test_tiers", "lab/test_cloud", "lab/test_gone", "lab/test_handover", "lab/test_redundancy"),
+        "tui/test_terminal",
     }
 )
 
@@ -19,7 +34,9 @@ TIMED_FILES = frozenset(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what must not share the machine with another test."""
     for item in items:
-        if item.path.parent.name in TIMED_FOLDERS or item.path.stem in TIMED_FILES or "witness" in item.path.stem:
+        folder, name = item.path.parent.name, f"{item.path.parent.name}/{item.path.stem}"
+        timed = folder in TIMED_FOLDERS and name not in UNTIMED
+        if timed or name in TIMED_FILES or "witness" in name:
             item.add_marker(pytest.mark.timed)
 
 

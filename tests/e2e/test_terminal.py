@@ -125,7 +125,7 @@ def confirm(terminal: Terminal, follower: Follower) -> None:
     follower.until("phase: change", meanwhile=lambda: terminal.press(next(keys)))
 
 
-@pytest.mark.parametrize("how", ["SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize("how", ["SIGHUP", pytest.param("SIGKILL", marks=pytest.mark.slow)])
 def test_a_terminal_that_goes_during_the_restart_costs_nothing(tmp_path: Path, terminal: Terminal, how: str) -> None:
     follower = follow(tmp_path)
     confirm(terminal, follower)
