@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
+from csworkbench.measurement.arp_report import ArpReport
 from csworkbench.measurement.outage import Outage
 from csworkbench.model.event import Verdict
+from csworkbench.model.lane import Service
 from csworkbench.results import comparison_tables
+from csworkbench.results.answers import changed_line
+from csworkbench.results.arp import parts as arp_parts
+from csworkbench.results.arp import role_lines
 from csworkbench.results.comparison import Comparison
-from csworkbench.results.headline import bounds
+from csworkbench.results.headline import bounds, told
+from csworkbench.results.left_out import left_out_line
 from csworkbench.results.run_result import RunResult
 from csworkbench.results.times import rfc3339
+from csworkbench.results.uncertainty import uncertainty_lines
 
 from .comparison_chart import chart
 from .elements import Child, element, extend, html, table
@@ -65,7 +72,9 @@ def _run(result: RunResult) -> list[Child]:
         element("p", element("span", result.verdict, cls="verdict" if good else "verdict bad"), f"  {about}"),
     ]
     parts += [element("p", reason) for reason in (verdict.reasons if verdict else ())]
+    parts += [element("p", f"Note: {caution}", cls="note") for caution in result.cautions()]
     parts += [element("h3", "Downtime by service"), _services(result)]
+    parts += [element("p", line, cls="soft") for line in role_lines(result)]
     if state.lanes:
         parts += [element("h3", "Timeline"), timeline(result)]
     parts += [element("h3", "Outages"), _outages(result), element("h3", "Uncertainty"), *_uncertainty(result)]
@@ -74,9 +83,12 @@ def _run(result: RunResult) -> list[Child]:
 
 
 def _services(result: RunResult) -> Element:
+    egress = arp_parts(ArpReport(result.state, result.analysis).egress())
     rows: list[tuple[Child, ...]] = [
         (
-            str(service), bounds(r.down_ns, r.low_ns, r.high_ns), r.worst or "–", f"{r.longest_ns / 1e9:.2f} s",
+            str(service),
+            bounds(r.down_ns, r.low_ns, r.high_ns) + (f" = {egress}" if egress and service is Service.EGRESS else ""),
+            r.worst or "–", f"{r.longest_ns / 1e9:.2f} s",
             f"{r.median_ns / 1e9:.2f} s", f"{r.hit} of {r.lanes}", str(r.outages), f"{r.any_down_ns / 1e9:.2f} s",
             "still down" if r.open else "",
         )
@@ -107,7 +119,7 @@ def _outage(result: RunResult, outage: Outage) -> tuple[Child, ...]:
     return (
         str(lane.service), lane.subject, lane.label, rfc3339(state.wall_ns(outage.start_ns))[11:23], end,
         bounds(outage.down_ns, outage.low_ns, outage.high_ns), str(outage.lost),
-        outage.reason.text + (", blip" if outage.blip else ""),
+        told(outage, lane) + (", blip" if outage.blip else ""),
     )  # fmt: skip
 
 
@@ -125,8 +137,10 @@ def _uncertainty(result: RunResult) -> list[Child]:
         for vantage in state.vantages.values()
     ]  # fmt: skip
     heads = ("vantage", "tier", "clock known to", "channel losses", "missing records", "cannot see")
-    left = [element("p", f"Left out: {left.name}: {left.why}") for left in state.left_out]
-    return [element("p", f"{said.capitalize()}."), table(heads, rows), *left]
+    lines = [f"{said.capitalize()}.", *uncertainty_lines(result)]
+    left = [f"Left out: {left.name}: {left.why}" for left in state.left_out]
+    left += [line for line in (left_out_line(state), changed_line(result)) if line]
+    return [*(element("p", line) for line in lines), table(heads, rows), *(element("p", line) for line in left)]
 
 
 def _jobs(result: RunResult) -> Element:

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from csworkbench.measurement.totals import LaneReport
 from csworkbench.model.event import Phase
-from csworkbench.model.lane import Lane, Prober
+from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.results.run_result import RunResult
 
 from .elements import element
@@ -65,7 +65,7 @@ def timeline(result: RunResult) -> Element:
         if figure:
             row.append(element("text", figure, x=WIDTH - 4, y=ROW - 4, cls="figure"))
         drawing.append(row)
-    hidden = len(result.lanes()) - len(shown)
+    hidden = sum(_tells(result, report) for report in result.lanes()) - len(shown)
     note = f"{hidden} more lanes are in outages.csv" if hidden else ""
     return element("figure", drawing, element("figcaption", note) if note else "")
 
@@ -86,15 +86,23 @@ def _scale(result: RunResult) -> Scale:
 
 def _chosen(result: RunResult) -> list[LaneReport]:
     """Headline lanes first in each service, the worst first; quiet ones go when there are too many."""
-    order = list(type(result.lanes()[0].lane.service)) if result.lanes() else []
+    order = list(Service)
     found = sorted(
-        result.lanes(),
+        (report for report in result.lanes() if _tells(result, report)),
         key=lambda r: (order.index(r.lane.service), not r.lane.headline, str(r.lane.prober), r.lane.flow, -r.down_ns),
     )
     if len(found) <= LANES:
         return found
     kept = sorted(found, key=lambda r: (not r.outages, not r.lane.headline, -r.down_ns))[:LANES]
     return [report for report in found if report in kept]
+
+
+def _tells(result: RunResult, report: LaneReport) -> bool:
+    """Heartbeats and lanes that were left out say nothing of a service, control lanes only when they were down."""
+    lane = report.lane
+    if lane.heartbeat or result.state.lanes[lane.id].left_out:
+        return False
+    return lane.service is not Service.CONTROL or bool(report.outages)
 
 
 def _bar(scale: Scale, start_ns: int, end_ns: int, cls: str, title: str = "") -> Element:
