@@ -65,8 +65,8 @@ def timeline(result: RunResult) -> Element:
         if figure:
             row.append(element("text", figure, x=WIDTH - 4, y=ROW - 4, cls="figure"))
         drawing.append(row)
-    hidden = sum(_tells(result, report) for report in result.lanes()) - len(shown)
-    note = f"{hidden} more lanes are in outages.csv" if hidden else ""
+    hidden = sum(bool(report.outages) for report in result.lanes()) - sum(bool(report.outages) for report in shown)
+    note = f"{hidden} more lanes with outages are in outages.csv" if hidden else ""
     return element("figure", drawing, element("figcaption", note) if note else "")
 
 
@@ -98,11 +98,11 @@ def _chosen(result: RunResult) -> list[LaneReport]:
 
 
 def _tells(result: RunResult, report: LaneReport) -> bool:
-    """Heartbeats and lanes that were left out say nothing of a service, control lanes only when they were down."""
+    """Heartbeats and lanes that were left out say nothing of a service; control lanes and those beside, when down."""
     lane = report.lane
     if lane.heartbeat or result.state.lanes[lane.id].left_out:
         return False
-    return lane.service is not Service.CONTROL or bool(report.outages)
+    return bool(report.outages or report.blind) or (lane.headline and lane.service is not Service.CONTROL)
 
 
 def _bar(scale: Scale, start_ns: int, end_ns: int, cls: str, title: str = "") -> Element:
