@@ -106,7 +106,9 @@ def readiness_text(
 
 def _headline(fleet: Fleet, needs: Sequence[Assessment]) -> str:
     version = printable(fleet.server_version) or "release not told"
-    counts = ", ".join(f"{n} {need}" for need, n in _counts(needs).items() if n)
+    counts = ", ".join(
+        f"{n} {need if n == 1 else need.replace('needs', 'need')}" for need, n in _counts(needs).items() if n
+    )
     return f"CloudStack {version}: {len(needs)} system VMs: {counts or 'none to be seen'}"
 
 
