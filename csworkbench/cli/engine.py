@@ -66,9 +66,8 @@ def start_detached(scenario: Scenario, folder: RunFolder) -> None:
 
 
 def _plain(value: dict[str, object]) -> dict[str, object]:
-    """Without what the file leaves out: unset options, and an operation of nothing."""
+    """Without what a file leaves out: options that are not set, and an operation of nothing."""
+    found = {key: _plain(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
     return {
-        key: _plain(inner) if isinstance(inner, dict) else inner
-        for key, inner in value.items()
-        if inner is not None and not (key == "operation" and inner == {"restart": None})
+        key: inner for key, inner in found.items() if inner not in (None, "") and not (key == "operation" and not inner)
     }
