@@ -40,7 +40,8 @@ def test_both_restarts_are_measured_and_the_old_way_takes_longer(tmp_path: Path)
         assert quiet["channel_losses"] == 0
         egress = summary["services"]["egress"]
         assert egress["router_gap_s"] is not None, egress["split"]
-        assert abs(egress["router_gap_s"] + egress["arp_tail_s"] - egress["down_s"]) < 0.002 * egress["outages"] + 0.001
+        # What the VM lost while a router answered and its kernel held the right MAC is neither of the two.
+        assert 0 < egress["router_gap_s"] + egress["arp_tail_s"] < egress["down_s"] + 0.002 * egress["outages"] + 0.001
         for figures in summary["services"].values():
             assert figures["low_s"] <= figures["down_s"] <= figures["high_s"]
             assert not figures["open"]

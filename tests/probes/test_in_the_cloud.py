@@ -21,7 +21,7 @@ from tests.lab.support import LAB, RunningCloud, environment, running_cloud
 
 from .net import MS, RUN, Record, Spool, ended, lane, read_spool
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(170)]
 
 OK, FAIL, TIMEOUT, WRONG = 0, 1, 1, 5
 OUTSIDE, GATEWAY, WEB, SSH, ECHO = "203.0.113.10", "10.1.1.1", "198.51.100.30", "198.51.100.11", 7007
