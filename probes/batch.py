@@ -20,8 +20,9 @@ except ImportError:  # a Python built without it
 PACKETS = 64
 DATA_BYTES = 256  # an echo reply has 84; of a longer ICMP error the quoted head is enough
 CONTROL_BYTES = 64
-_CONTROL = struct.Struct("@Niill%dx" % (CONTROL_BYTES - struct.calcsize("@Niill")))  # cmsghdr, timespec
-_STAMP = (struct.calcsize("@Niill"), socket.SOL_SOCKET, SO_TIMESTAMPNS)
+_HEAD = struct.Struct("@Nii")  # cmsghdr; a timespec follows
+_CONTROL = struct.Struct("@%dsll%dx" % (_HEAD.size, CONTROL_BYTES - struct.calcsize("@Niill")))
+_STAMP = _HEAD.pack(struct.calcsize("@Niill"), socket.SOL_SOCKET, SO_TIMESTAMPNS)
 # struct mmsghdr: name, its length, iovec, their count, control, its length, flags, bytes received
 _MESSAGE = struct.Struct("@PIPNPNi0PI0P")
 _RESULT = struct.Struct("@%dxNi0PI0P" % struct.calcsize("@PIPNP"))
@@ -66,14 +67,18 @@ class Batch:
         packets = []
         if got > 0:
             place, messages, used, at = stamps.place, self._messages, got * _MESSAGE.size, 0
+            offset, floor_ns, latest_ns = stamps.window()
             data = bytes(memoryview(self._data)[: got * DATA_BYTES])
             results = _RESULT.iter_unpack(messages[:used])
             controls = _CONTROL.iter_unpack(self._control[: got * CONTROL_BYTES])
             for result, control in zip(results, controls):  # noqa: B905 - Python 3.7 has no strict
                 space, _flags, length = result
-                size, level, kind, seconds, nanoseconds = control
-                stamped = space and (size, level, kind) == _STAMP
-                received_ns, kernel = place(seconds * 1_000_000_000 + nanoseconds if stamped else 0)
+                head, seconds, nanoseconds = control
+                received_ns, kernel = seconds * 1_000_000_000 + nanoseconds - offset, 1
+                if not space or head != _STAMP:
+                    received_ns, kernel = place(0)
+                elif not floor_ns <= received_ns <= latest_ns:
+                    received_ns, kernel = place(received_ns + offset)
                 packets.append((data[at : at + length], received_ns, kernel))
                 at += DATA_BYTES
             messages[:used] = self._fresh[:used]  # the kernel wrote its lengths over the room there is

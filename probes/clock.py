@@ -49,6 +49,10 @@ class Stamps:
         """Everything received before the batch began has been read."""
         self._floor_ns = self._now_ns - SLACK_NS
 
+    def window(self):
+        """(realtime less monotonic, earliest, latest): place() says the same of a stamp that this puts in between."""
+        return self._offset, self._floor_ns, self._now_ns + SLACK_NS
+
     def mono(self, ancillary):
         """(received_ns, 1) from the control messages of recvmsg, or (now, 0)."""
         for _level, kind, data in ancillary:

@@ -18,6 +18,10 @@ from .table import Answer
 
 # New flows never use an id of a same-flow lane: they would share its connection-tracking entry.
 NEW_IDS = 0xFF00
+# One after the other, new flows would make long rows of ids that are in use (30 s each in a router). NAT that finds an
+# id taken by another vantage tries 128 in a row from a random one on, then fewer, and drops the packet at last.
+ID_STRIDE = 40343  # next to the golden section of NEW_IDS, and prime to it: any so many in a row lie apart
+ID_STRIDE_BACK = 9767  # ID_STRIDE * ID_STRIDE_BACK % NEW_IDS is 1
 SAME_IDS = range(0xFF00, 0x10000)
 MARK = struct.Struct("!8sHHI")  # token, lane, 0, seq: at the start of the payload
 MARK_AT = 8
@@ -68,7 +72,7 @@ class IcmpProber:
         flow = self._flows[lane]
         flow.last_seq = seq
         if flow.new:
-            ident, echo_seq = (flow.base_id + seq) % NEW_IDS, 1
+            ident, echo_seq = (flow.base_id + seq * ID_STRIDE) % NEW_IDS, 1
         else:
             ident, echo_seq = flow.base_id, seq & 0xFFFF
         # One's complement: the sum's negative, modulo 0xFFFF.
@@ -156,7 +160,8 @@ class IcmpProber:
             if flow.target != target:
                 continue
             if flow.new and echo_seq == 1 and ident < NEW_IDS:
-                return lane, _near(flow.last_seq, (ident - flow.base_id) % NEW_IDS, NEW_IDS)
+                back = (ident - flow.base_id) * ID_STRIDE_BACK % NEW_IDS
+                return lane, _near(flow.last_seq, back, NEW_IDS)
             if not flow.new and ident == flow.base_id:
                 return lane, _near(flow.last_seq, echo_seq, 0x10000)
         return None

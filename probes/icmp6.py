@@ -10,7 +10,7 @@ from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
 from .errors import StartError
 from .filters import attach, echo6_filter, receive_room
-from .icmp import MARK, MARK_AT, NEW_IDS, SAME_IDS, SEQ_AT, random_16
+from .icmp import ID_STRIDE, MARK, MARK_AT, NEW_IDS, SAME_IDS, SEQ_AT, random_16
 from .inbox import Inbox
 from .packets import echo6_request
 from .table import Answer
@@ -55,7 +55,7 @@ class Icmp6Prober:
     def send(self, lane, seq, sent_ns):
         flow = self._flows[lane]
         if flow.new:
-            _patch_head(flow.buffer, 4, (flow.base_id + seq) % NEW_IDS, 1)
+            _patch_head(flow.buffer, 4, (flow.base_id + seq * ID_STRIDE) % NEW_IDS, 1)
         else:
             _patch_head(flow.buffer, 4, flow.base_id, seq & 0xFFFF)
         _patch_seq(flow.buffer, SEQ_AT, seq)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ICMP echo without root: datagram ICMP sockets, which the kernel allows to the groups of net.ipv4.ping_group_range.
 
-The kernel gives each socket its ICMP id, so a new flow is a new socket, and the same flow is one socket. A socket stays
-open as long as a late answer is of interest. ICMP errors come through the socket's error queue, in part (not all
-kernels tell "time exceeded" there).
+A socket has one ICMP id, so a new flow is a new socket, and the same flow is one socket. The kernel's own choice of ids
+is one after the other: a new flow asks for its own, as in icmp.py. A socket stays open as long as a late answer is of
+interest. ICMP errors come through the socket's error queue, in part (not all kernels tell "time exceeded" there).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 import socket
@@ -19,7 +20,7 @@ from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
 from .errors import StartError
 from .filters import receive_room
-from .icmp import MARK, MARK_AT, SEQ_AT
+from .icmp import ID_STRIDE, MARK, MARK_AT, NEW_IDS, SEQ_AT, random_16
 from .packets import address_number, echo_request
 from .ports import raise_file_limit
 from .table import Answer
@@ -39,7 +40,7 @@ OWN = (errno.ENOBUFS, errno.EPERM, errno.EACCES, errno.EAGAIN, errno.ENETUNREACH
 
 
 class _Flow:
-    __slots__ = ("address", "buffer", "lane", "new", "sock")
+    __slots__ = ("address", "base_id", "buffer", "lane", "new", "sock")
 
 
 class _Socket:
@@ -65,6 +66,7 @@ class DgramIcmpProber:
         flow.lane = lane.lane
         flow.address = (lane.target, 0)
         flow.new = lane.flow == "new"
+        flow.base_id = random_16()
         flow.buffer = echo_request(MARK.pack(self._token, lane.lane, 0, 0))[0]
         flow.sock = None
         opened = self._open(flow, None)
@@ -98,6 +100,8 @@ class DgramIcmpProber:
         try:
             if flow.new:
                 opened = self._open(flow, seq)
+                with contextlib.suppress(OSError):  # somebody has this one: the kernel finds another
+                    opened.sock.bind(("", (flow.base_id + seq * ID_STRIDE) % NEW_IDS))
                 self._closing.append((sent_ns + self._keep_ns, opened.sock.fileno(), opened))
                 return self._fire(flow, opened.sock, seq, 1)
             return self._fire(flow, flow.sock, seq, seq & 0xFFFF)

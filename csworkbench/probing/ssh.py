@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncssh
 
+from .compression import ALGORITHMS, bound_packets
 from .connect import Dial, dial_soon, dial_tcp
 from .handshakes import LOGIN_TIMEOUT_S, Entry, Handshakes
 from .shell import Completed, LoginRefused, ShellError, one_line, read_bounded
@@ -19,6 +20,8 @@ LOGIN_ALONE_S = 1.0  # a handshake that takes longer may hang on a path that bro
 KEEPALIVE_EVERY_S, KEEPALIVES_LOST = 1.0, 3  # asyncssh has none by default: a read from a vanished peer hangs for ever
 SSH_PORT = 22
 OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
+
+bound_packets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,4 +291,5 @@ def _options(access: SshAccess, host: str, port: int) -> asyncssh.SSHClientConne
         keepalive_count_max=KEEPALIVES_LOST,
         connect_timeout=10,
         login_timeout=LOGIN_TIMEOUT_S,
+        compression_algs=ALGORITHMS,
     )

@@ -90,7 +90,7 @@ def compare(report: LaneReport, bound_ns: int, witness: Sequence[Seen], two: Seq
     missed = [seen for seen in witness if seen not in matched]
     short = []
     for seen in missed:
-        blind = any(_meet(_widened(span, bound_ns), (seen.start[0], seen.end[1])) for span in report.blind)
+        blind = any(_meet(_widened(one.span, bound_ns), (seen.start[0], seen.end[1])) for one in report.blind)
         if 2 * seen.certain_ns > 3 * report.lane.interval_ns and not blind:
             differ((seen.start[0], seen.end[1]), f"the lane saw nothing of {_span(seen)}")
         else:

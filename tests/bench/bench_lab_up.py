@@ -49,7 +49,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--vms", type=int, default=10)
     words = parser.parse_args()
-    fresh, again, ends = [], [], []
+    fresh: list[float] = []
+    again: list[float] = []
+    ends = []
     for _ in range(words.runs):
         with tempfile.TemporaryDirectory() as directory:
             for times in (fresh, again):

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.bench import known, peers
 from tests.bench.known import MS, Match, S
@@ -56,7 +56,8 @@ def measure(net: Net, loads: Sequence[Load], folder: Path, seed: int) -> Found:
     """Make the outages of all lanes together, under the eyes of everybody."""
     chance = random.Random(seed)
     addresses = known.add_addresses(net, sum(load.lanes for load in loads))
-    lanes, groups = [], []
+    lanes: list[dict[str, Any]] = []
+    groups = []
     for load in loads:
         mine = range(len(lanes), len(lanes) + load.lanes)
         groups.append(mine)
@@ -65,7 +66,8 @@ def measure(net: Net, loads: Sequence[Load], folder: Path, seed: int) -> Found:
     peers.listener(net)
     with known.prober(net, lanes, 600) as (started, spool):
         asked = (net, watched, loads[0].interval_ms, folder)
-        ping, others = peers.Ping(*asked), [peers.Fping(*asked), peers.ConnectLoop(*asked)]
+        ping = peers.Ping(*asked)
+        others: list[peers.Fping | peers.ConnectLoop] = [peers.Fping(*asked), peers.ConnectLoop(*asked)]
         start_ns = started["start_mono"] + round(known.BASELINE_S * S)
         changes: list[tuple[int, str, bool]] = []
         for load, numbers in zip(loads, groups, strict=True):
@@ -82,8 +84,8 @@ def measure(net: Net, loads: Sequence[Load], folder: Path, seed: int) -> Found:
         of_load: list[Match] = []
         strange = 0
         for number in numbers:
-            mine, left = known.match([t for t in truths if t.address == addresses[number]], found[number])
-            of_load += mine
+            held, left = known.match([t for t in truths if t.address == addresses[number]], found[number])
+            of_load += held
             strange += len(left)
         matches.append(of_load)
         invented.append(strange)

@@ -8,13 +8,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from csworkbench.measurement.statistics import least_p, mean_interval, permutation_p, ratio_interval
 
-SHAPES = {
+#: How run times are drawn (generator, mean, how many), and their true mean.
+SHAPES: dict[str, tuple[Callable[[Any, float, int], Any], Callable[[float], float]]] = {
     "normal, sd 10 %": (lambda rng, mean, n: rng.normal(mean, 0.1 * mean, n), lambda mean: mean),
     "normal, sd 30 %": (lambda rng, mean, n: rng.normal(mean, 0.3 * mean, n), lambda mean: mean),
     "lognormal, sigma 0.5": (lambda rng, mean, n: mean * rng.lognormal(0, 0.5, n), lambda mean: mean * np.exp(0.125)),

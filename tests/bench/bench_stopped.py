@@ -97,7 +97,7 @@ def judge(out: Output, found: Sequence[Stop]) -> None:
             if lane.outages:
                 out.violated(f"a stop of {stood_ns / MS:.0f} ms was taken for {lane.outages}")
         fine = stop.lanes[0]
-        covered_ns = length(intersect(merge(fine.blind), [(stop.start_ns, stop.end_ns)]))
+        covered_ns = length(intersect(merge([blind.span for blind in fine.blind]), [(stop.start_ns, stop.end_ns)]))
         shares.append(covered_ns / stood_ns)
         if stood_ns - covered_ns > 2 * fine.lane.interval_ns:
             out.violated(f"of a stop of {stood_ns / MS:.0f} ms only {covered_ns / MS:.0f} ms are blind")

@@ -173,7 +173,7 @@ def match(truths: Sequence[Truth], report: LaneReport) -> tuple[list[Match], lis
     for truth in truths:
         mine = [o for o in left if o.onset[0] <= truth.end_ns[1] and o.end[1] >= truth.start_ns[0]]
         if len(mine) != 1:
-            blind = any(a <= truth.end_ns[1] and b >= truth.start_ns[0] for a, b in report.blind)
+            blind = any(b.start_ns <= truth.end_ns[1] and b.end_ns >= truth.start_ns[0] for b in report.blind)
             found.append(Match(truth, None, blind and not mine, inside=False, refuted=bool(mine) or not blind))
             left = [o for o in left if o not in mine]
             continue

@@ -112,7 +112,7 @@ class ConnectLoop:
     def attempts(self) -> list[tuple[str, int, int, bool]]:
         """End it: (address, start, end, good) of each attempt, in order of their ends."""
         _end([self._process])
-        return [tuple(json.loads(line)) for line in self._path.read_text().splitlines()]  # type: ignore[misc]
+        return [tuple(json.loads(line)) for line in self._path.read_text().splitlines()]
 
     def losses(self) -> list[Loss]:
         """Each run of failures as one."""

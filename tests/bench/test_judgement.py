@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from csworkbench.measurement.blind import Blind
 from csworkbench.measurement.outage import Outage, Span
 from csworkbench.measurement.totals import LaneReport
 from csworkbench.model.lane import Lane, Prober, Service
@@ -19,16 +20,15 @@ LANE = Lane(0, Service.EGRESS, Prober.ICMP, "vm01", "203.0.113.10", 100 * MS, S)
 def outage(onset: Span, end: Span) -> Outage:
     """Bounds in ms."""
     low, high = (end[0] - onset[1]) * MS, (end[1] - onset[0]) * MS
-    edges = [(a * MS, b * MS) for a, b in (onset, end)]
-    middles = [sum(edge) // 2 for edge in edges]
-    return Outage(
-        0, *middles, *edges, (low + high) // 2, low, high, lost=9, reason=Reason.TIMEOUT, blip=False, open=False
-    )
+    began, ended = ((a * MS, b * MS) for a, b in (onset, end))
+    middles = sum(began) // 2, sum(ended) // 2
+    length = (low + high) // 2, low, high
+    return Outage(0, *middles, began, ended, *length, lost=9, reason=Reason.TIMEOUT, blip=False, open=False)
 
 
 def report(*outages: Outage, blind: tuple[Span, ...] = ()) -> LaneReport:
     """A lane with these outages."""
-    spans = [(a * MS, b * MS) for a, b in blind]
+    spans = [Blind(a * MS, b * MS, "the prober stopped", 1) for a, b in blind]
     high = sum(o.high_ns for o in outages)
     return LaneReport(LANE, 99, 90, 9, 0, list(outages), spans, None, 0, 0, high, 0, 0, intermittent=False, open=False)
 

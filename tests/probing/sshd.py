@@ -41,6 +41,7 @@ class Sshd:
     forwarded: int = 0
     connections: set[asyncssh.SSHServerConnection] = field(default_factory=set)
     acceptor: asyncssh.SSHAcceptor | None = None
+    compression: tuple[str, ...] = ("none", "zlib@openssh.com")
 
     async def up(self) -> None:
         sshd = self
@@ -73,6 +74,7 @@ class Sshd:
             "127.0.0.1", self.port, server_host_keys=[self.host_key], server_factory=Counts,
             authorized_client_keys=str(self.folder / "ops.pub"), process_factory=process, encoding=None,
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(self.folder / "home").encode()),
+            compression_algs=self.compression,
         )  # fmt: skip
         self.port = self.acceptor.get_port()
 
@@ -105,6 +107,10 @@ async def process(channel: asyncssh.SSHServerProcess[bytes]) -> None:
             channel.stdout.write(b"out\n")
             channel.stderr.write(b"err\n")
             channel.exit(3)
+        case "compression":
+            words = [channel.get_extra_info(f"{way}_compression") for way in ("send", "recv")]
+            channel.stdout.write(" ".join(words).encode())
+            channel.exit(0)
         case "cat":
             async for line in channel.stdin:
                 channel.stdout.write(line)

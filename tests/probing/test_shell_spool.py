@@ -154,6 +154,8 @@ def test_a_header_tells_when_it_began() -> None:
     st.integers(0, 199), st.integers(200, 4000), st.lists(st.integers(0, 25), min_size=60, max_size=60),
     st.lists(st.integers(0, 15), min_size=60, max_size=60),
 )  # fmt: skip
+@example(1, 3811, [0] * 60, [0] * 60)  # it outlasts the samples: nothing ends it
+@example(1, 3799, [0] * 60, [15] * 60)  # the last sample ends it
 def test_the_truth_is_within_the_bounds_whatever_its_clock_hides(
     phase_ms: int, down_ms: int, starts_ms: list[int], ends_ms: list[int]
 ) -> None:

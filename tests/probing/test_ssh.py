@@ -32,6 +32,17 @@ async def login(sshd: Sshd, access: SshAccess | None = None) -> SshShell:
     return shell
 
 
+@pytest.mark.parametrize(("theirs", "taken"), [(("zlib@openssh.com", "none"), "zlib@openssh.com"), (("none",), "none")])
+async def test_the_channel_is_compressed_where_the_server_can(sshd: Sshd, theirs: tuple[str, ...], taken: str) -> None:
+    sshd.compression = theirs
+    await sshd.down()
+    await sshd.up()
+    shell = await login(sshd)
+    said = await shell.run("compression")
+    assert said.out.split() == [taken, taken]
+    await shell.close()
+
+
 async def test_login_run_put_and_pipe(sshd: Sshd) -> None:
     shell = await login(sshd)
     done = await shell.run("hello")
