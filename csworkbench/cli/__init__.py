@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": ("compare", "Compare runs, arm by arm."),
     "report": ("report", "Write runs and their comparison as one HTML file, or as JUnit, Markdown or JSON Lines."),
     "runbook": ("runbook", "Walk the steps of an upgrade, and keep the evidence."),
+    "testbed": ("testbed", "A test bed on any CloudStack: made, looked at, removed."),
     "doctor": ("doctor", "What this machine can do, and what to install or allow."),
     "layout": ("layout", "Check workbench layouts."),
     "engine": ("engine", "The engine of one run (started by other commands)."),
