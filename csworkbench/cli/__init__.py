@@ -17,9 +17,15 @@ COMMANDS = {
     "attach": ("attach", "Watch a run that is going on."),
     "replay": ("replay", "Replay a recorded run."),
     "runs": ("runs", "List the runs."),
+    "tag": ("labels", "Tag a run, or take tags away."),
+    "note": ("labels", "Keep a note with a run."),
+    "delete": ("delete", "Delete runs."),
+    "import": ("exchange", "Take in a colleague's run files."),
+    "redact": ("exchange", "Copy a run without names and addresses, to pass it on."),
     "show": ("runs", "Show a run's result."),
     "export": ("runs", "Write a run's CSV files."),
     "compare": ("compare", "Compare runs, arm by arm."),
+    "gate": ("gate", "Hold a run against the history of like runs."),
     "report": ("report", "Write runs and their comparison as one HTML file, or as JUnit, Markdown or JSON Lines."),
     "runbook": ("runbook", "Walk the steps of an upgrade, and keep the evidence."),
     "testbed": ("testbed", "A test bed on any CloudStack: made, looked at, removed."),
@@ -28,6 +34,7 @@ COMMANDS = {
     "engine": ("engine", "The engine of one run (started by other commands)."),
 }
 HIDDEN = ("engine",)
+WORDS = {"import": "import_"}  # a command whose name is a word of Python
 
 
 class LazyGroup(click.Group):
@@ -42,7 +49,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"csworkbench.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, WORDS.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from csworkbench.recording.library import RunFolder, all_runs, runs_dir
+from csworkbench.recording.library import RunFolder, runs_dir
 from csworkbench.results import comparison_tables as tables
 from csworkbench.results.comparison import compare as compare_runs
 
 from .common import fail
+from .run_list import Wanted, listed
 from .runs import find, load
 
 FORMS = ("text", "markdown", "csv", "json")
@@ -20,17 +21,18 @@ FORMS = ("text", "markdown", "csv", "json")
 @click.command()
 @click.argument("runs", nargs=-1, metavar="RUN...")
 @click.option("--named", help="All runs whose id or scenario name contains these words.")
+@click.option("--tag", "tags", multiple=True, help="All runs with this tag; several: with all of them.")
 @click.option("--base", default="", help="A run of the arm to compare with; the first one's otherwise.")
 @click.option("--form", type=click.Choice(FORMS), default="text", show_default=True)
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
-def compare(runs: Sequence[str], named: str | None, base: str, form: str, to: Path | None) -> None:
+def compare(runs: Sequence[str], named: str | None, tags: Sequence[str], base: str, form: str, to: Path | None) -> None:
     """Group RUNs by arm (environment, operation and all that changes a figure) and compare with the first arm.
 
     Runs that differ in anything that matters are never averaged together.
     """
-    folders = [find(run) for run in runs] + (_named(named) if named else [])
+    folders = [find(run) for run in runs] + (chosen(named or "", tags) if named or tags else [])
     if not folders:
-        fail("name the runs to compare (`csworkbench runs` lists them), or use --named", 2)
+        fail("name the runs to compare (`csworkbench runs` lists them), or use --named or --tag", 2)
     try:
         found = compare_runs([load(folder) for folder in folders], find(base).name if base else "")
     except LookupError as error:
@@ -50,12 +52,6 @@ def compare(runs: Sequence[str], named: str | None, base: str, form: str, to: Pa
         fail(f"cannot write {to}: {error.strerror or error}", 1)
 
 
-def _named(words: str) -> list[RunFolder]:
-    """Oldest first, so that the first arm measured is the base."""
-    folders = list(reversed(all_runs(runs_dir())))
-    found = []
-    for folder in folders:
-        opened = None if words in folder.name else load(folder).state.opened
-        if words in folder.name or (opened is not None and words.lower() in opened.name.lower()):
-            found.append(folder)
-    return found
+def chosen(named: str, tags: Sequence[str]) -> list[RunFolder]:
+    """Runs by name and tags, oldest first, so that the first arm measured is the base."""
+    return [run.folder for run in reversed(listed(runs_dir(), Wanted(named, tags=tuple(tags))))]

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import click
 
+from csworkbench.recording.labels import read_labels
+from csworkbench.recording.library import RunFolder
+from csworkbench.recording.reader import RunFileError
+from csworkbench.recording.redact import redacted_states
 from csworkbench.results import comparison_tables
 from csworkbench.results.comparison import Comparison, compare
 from csworkbench.results.report.junit import junit
 from csworkbench.results.report.page import page
-from csworkbench.results.run_result import RunResult
+from csworkbench.results.run_result import RunResult, analyse
 from csworkbench.results.summary import summarise
+from csworkbench.results.tables import printable
 
 from .common import fail
 from .runs import find, load
@@ -25,7 +30,8 @@ FORMS = {".html": "HTML", ".xml": "JUnit", ".md": "Markdown", ".jsonl": "JSON Li
 @click.option("--to", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
 @click.option("--title", default="", help="The report's heading.")
 @click.option("--base", default="", help="A run of the arm to compare with; the first one's otherwise.")
-def report(runs: Sequence[str], to: Path, title: str, base: str) -> None:
+@click.option("--redact", is_flag=True, help="Without names and addresses; the same pseudonym in all runs.")
+def report(runs: Sequence[str], to: Path, title: str, base: str, redact: bool) -> None:
     """Write RUNs (by default the last) to FILE. Its ending says how: .html, .xml (JUnit), .md, .jsonl (summaries).
 
     The HTML file is one file: nothing in it is fetched from anywhere.
@@ -33,8 +39,15 @@ def report(runs: Sequence[str], to: Path, title: str, base: str) -> None:
     if to.suffix not in FORMS:
         endings = ", ".join(f"{suffix} ({name})" for suffix, name in FORMS.items())
         fail(f"{to}: what kind of report? End its name with {endings}", 2)
-    results = [load(find(run)) for run in runs or ("last",)]
-    text = _text(to.suffix, results, title, find(base).name if base else "")
+    folders = [find(run) for run in runs or ("last",)]
+    base = find(base).name if base else ""
+    if redact:
+        results = _redacted(folders)
+        base = next((r.run for r, folder in zip(results, folders, strict=True) if folder.name == base), base)
+    else:
+        results = [load(folder) for folder in folders]
+    said = {} if redact else {r.run: _labels(folder) for r, folder in zip(results, folders, strict=True)}
+    text = _text(to.suffix, results, title, base, said)
     part = to.with_name(f"{to.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -44,7 +57,20 @@ def report(runs: Sequence[str], to: Path, title: str, base: str) -> None:
     click.echo(str(to))
 
 
-def _text(suffix: str, results: list[RunResult], title: str, base: str) -> str:
+def _redacted(folders: list[RunFolder]) -> list[RunResult]:
+    try:
+        return [analyse(state) for state in redacted_states([folder.file for folder in folders])]
+    except RunFileError as error:
+        fail(str(error), 1)
+
+
+def _labels(folder: RunFolder) -> str:
+    """Tags and note in one line."""
+    labels = read_labels(folder.path)
+    return printable("  ".join(word for word in (" ".join(f"+{tag}" for tag in labels.tags), labels.note) if word))
+
+
+def _text(suffix: str, results: list[RunResult], title: str, base: str, said: dict[str, str]) -> str:
     if suffix == ".xml":
         return junit(results)
     if suffix == ".jsonl":
@@ -58,7 +84,7 @@ def _text(suffix: str, results: list[RunResult], title: str, base: str) -> str:
                 fail(str(error.args[0]), 1)
     if suffix == ".md" and comparison is not None:
         return comparison_tables.markdown(comparison)
-    return page(results, comparison, title or _title(results))
+    return page(results, comparison, title or _title(results), said)
 
 
 def _title(results: list[RunResult]) -> str:

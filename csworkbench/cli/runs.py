@@ -3,19 +3,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from csworkbench.recording.labels import read_labels
 from csworkbench.recording.library import RunFolder, RunNotFound, all_runs, find_run, runs_dir
 from csworkbench.recording.reader import RunFileError
-from csworkbench.results.export import export_run
+from csworkbench.results.export import Form, export_run
 from csworkbench.results.headline import text_report
+from csworkbench.results.parquet import NoPyarrow
 from csworkbench.results.run_result import RunResult, load_result
 from csworkbench.results.summary import summarise
 from csworkbench.results.tables import harmless
 
 from .common import fail
-from .live import is_live
+from .run_list import Since
 
 
 def find(text: str) -> RunFolder:
@@ -37,29 +40,31 @@ def load(folder: RunFolder) -> RunResult:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-def runs(as_json: bool, limit: int) -> None:
-    """List the newest runs."""
-    found = all_runs(runs_dir())
-    if not found and not as_json:
+@click.option("--named", default="", help="Whose id or scenario name contains these words.")
+@click.option("--since", type=Since(), help="Begun since: an age (2d, 12h) or a UTC date (2026-11-20).")
+@click.option("--verdict", default="", help="Whose verdict contains these words.")
+@click.option("--tag", "tags", multiple=True, help="With this tag; several: with all of them.")
+@click.option("--live", is_flag=True, help="Only those that go on.")
+@click.option("--interrupted", is_flag=True, help="Only those whose engine is gone and did not end them.")
+def runs(as_json: bool, limit: int, **wanted: Any) -> None:
+    """List the newest runs, the newest first. A cut id is a beginning that every command takes."""
+    from . import run_list
+
+    names = [folder.name for folder in all_runs(runs_dir())]
+    if not names and not as_json:
         click.echo(f"no runs yet under {runs_dir()}; `csworkbench demo` makes one", err=True)
-    for folder in found[:limit]:
-        try:
-            result = load_result(folder.file)
-        except RunFileError as error:
-            click.echo(f"{folder.name}  unreadable: {error}", err=True)
-            continue
-        live = is_live(folder)
-        verdict = f"live: {result.state.phase}" if live else result.verdict
-        if not live and result.state.opened and not result.state.closed and result.state.verdict is None:
-            verdict = "interrupted"  # its engine was gone before it could end
-        services = {str(s): r for s, r in result.services().items()}
-        if as_json:
-            figures = {name: round(r.down_ns / 1e9, 3) for name, r in services.items()}
-            click.echo(json.dumps({"run": folder.name, "verdict": verdict, "live": live, "down_s": figures}))
-        else:
-            figures_text = "  ".join(f"{name} {r.down_ns / 1e9:.2f} s" for name, r in services.items())
-            name = harmless(result.state.opened.name) if result.state.opened else ""
-            click.echo(f"{folder.name:<44} {verdict:<22} {figures_text}  {name}")
+    found = run_list.listed(runs_dir(), run_list.Wanted(**wanted), limit)
+    for run in found:
+        if run.entry.problem:
+            click.echo(f"{run.folder.name}  unreadable: {run.entry.problem}", err=True)
+    readable = [run for run in found if not run.entry.problem]
+    if as_json:
+        for run in readable:
+            click.echo(json.dumps(run_list.as_json(run)))
+    elif readable:
+        click.echo("\n".join(run_list.lines(readable, names)))
+    elif names:
+        click.echo(f"none of {len(names)} runs fits", err=True)
 
 
 @click.command()
@@ -67,17 +72,31 @@ def runs(as_json: bool, limit: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def show(run: str, as_json: bool) -> None:
     """Show the result of RUN: an id, the beginning of one, a path, or `last`."""
-    result = load(find(run))
-    click.echo(json.dumps(summarise(result), indent=2) if as_json else text_report(result))
+    folder = find(run)
+    result, labels = load(folder), read_labels(folder.path)
+    if as_json:
+        click.echo(json.dumps(summarise(result), indent=2))
+        return
+    click.echo(text_report(result))
+    if labels.tags:
+        click.echo(f"tags: {' '.join(labels.tags)}")
+    if labels.note:
+        click.echo(f"note: {harmless(labels.note)}")
 
 
 @click.command()
 @click.argument("run", default="last")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
-def export(run: str, folder: Path) -> None:
-    """Write samples.csv, outages.csv, events.csv, summary.csv and summary.json of RUN."""
+@click.option("--form", type=click.Choice([str(form) for form in Form]), default="csv", show_default=True)
+def export(run: str, folder: Path, form: str) -> None:
+    """Write samples.csv, outages.csv, events.csv, summary.csv and summary.json of RUN.
+
+    --form is that of the samples: csv, jsonl (JSON Lines), or parquet (needs pyarrow).
+    """
     try:
-        for path in export_run(find(run).file, folder):
+        for path in export_run(find(run).file, folder, Form(form)):
             click.echo(str(path))
+    except NoPyarrow as error:
+        fail(str(error), 2)
     except (RunFileError, OSError) as error:
         fail(str(error), 1)

@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane, Prober, Service
@@ -19,6 +20,10 @@ from .episode import episodes
 from .lane_analysis import LaneAnalysis, Window
 from .outage import Baseline, Cause, LaneFold, Outage, Span, Stretch, durations, edges
 from .totals import LaneReport, RunTotals, ServiceReport, run_totals, service_report
+
+if TYPE_CHECKING:
+    from numpy import int64
+    from numpy.typing import NDArray
 
 SERVICE_ORDER = tuple(Service)
 
@@ -70,6 +75,10 @@ class Analysis:
     def align(self, vantage: str, remote_ns: int) -> int:
         """A vantage's stamp on the recorder's clock, ns."""
         return self._clocks.setdefault(vantage, Alignment()).to_host_ns(remote_ns)
+
+    def place(self, vantage: str, remote_ns: "NDArray[int64]") -> tuple["NDArray[int64]", "NDArray[int64]"]:
+        """`align` and `bound_ns` of many stamps of a vantage."""
+        return self._clocks.setdefault(vantage, Alignment()).many(remote_ns)
 
     def to_remote(self, vantage: str, host_ns: int) -> int:
         """A recorder's stamp on the vantage's clock, ns."""

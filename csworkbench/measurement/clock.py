@@ -3,11 +3,18 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from csworkbench.model.event import ClockEcho
 
+if TYPE_CHECKING:
+    from numpy import int64
+    from numpy.typing import NDArray
+
 DRIFT_PPM = 50  # two crystal oscillators rarely part faster
 ROUNDING_NS = 1_000  # each echo between two times may add 1 ns to the drift allowance between them
+
+_SMALL = 1 << 55  # ns: 417 days; differences times DRIFT_PPM still fit into 64 bits
 
 Bounds = tuple[int, int]
 
@@ -105,6 +112,41 @@ class Alignment:
         low, high = self.offset(at)
         estimate = self._estimate(at)
         return max(estimate - low, high - estimate)
+
+    def many(self, remote_ns: "NDArray[int64]") -> tuple["NDArray[int64]", "NDArray[int64]"]:
+        """`to_host_ns` and `bound_ns` of many stamps at once: the same integers, a hundred times as fast.
+
+        Without an echo, the stamps themselves, and 0.
+        """
+        import numpy as np  # noqa: PLC0415 - most runs are watched without it
+
+        if not self._at:
+            return remote_ns, np.zeros_like(remote_ns)
+        edges = (self._at[0], self._at[-1], *self._fore[0], *self._fore[-1], *self._back[0], *self._back[-1])
+        if remote_ns.size and max(*map(abs, edges), int(abs(remote_ns).max())) >= _SMALL:
+            stamps = remote_ns.tolist()  # products of such numbers do not fit
+            return np.array([*map(self.to_host_ns, stamps)]), np.array([*map(self.bound_ns, stamps)])
+        at, fore, back = np.array(self._at), np.array(self._fore), np.array(self._back)
+        joined = np.array([*self._joined, True])  # beyond the last echo there is one side alone
+        right = np.searchsorted(at, remote_ns)
+        left, after = np.maximum(right - 1, 0), np.minimum(right, len(at) - 1)
+        from_left, to_right = remote_ns - at[left], at[after] - remote_ns
+        met, first, last = to_right == 0, right == 0, right == len(at)
+
+        def widened(bounds: "NDArray[int64]", distance: "NDArray[int64]") -> "NDArray[int64]":
+            drift = np.where(met, 0, distance * DRIFT_PPM // 1_000_000 + 1)
+            return np.stack((bounds[:, 0] - drift, bounds[:, 1] + drift))
+
+        before = widened(np.where(met[:, None], fore[after], fore[left]), from_left)
+        behind = widened(back[after], to_right)
+        before, behind = np.where(first, behind, before), np.where(last, before, behind)
+        whole = met | first | last | joined[right]
+        both = np.stack((np.maximum(before[0], behind[0]), np.minimum(before[1], behind[1])))
+        near = np.where(to_right <= from_left, behind, before)
+        estimate = np.where(whole, both.sum(0), near.sum(0)) // 2
+        low = np.where(whole, both[0], np.minimum(before[0], behind[0]))
+        high = np.where(whole, both[1], np.maximum(before[1], behind[1]))
+        return remote_ns + estimate, np.maximum(estimate - low, high - estimate)
 
     def stood_still_ns(self, first_ns: int, then_ns: int) -> int:
         """By how much this clock fell behind the host's between two of its stamps: its machine was suspended.

@@ -42,7 +42,7 @@ class LaneAnalysis:
             self._reset(window)
         if window[0] is None:
             return  # still warming up: discarded (S13)
-        for sample in self.state.samples[self._taken :]:
+        for sample in self.state.samples.since(self._taken):
             if sample.at_ns >= window[0]:
                 self._take(sample)
         self._taken = len(self.state.samples)
@@ -61,7 +61,7 @@ class LaneAnalysis:
 
     def take_owners(self) -> None:
         """Note who has answered since."""
-        for sample in self.state.samples[self._owners_taken :]:
+        for sample in self.state.samples.since(self._owners_taken):
             if sample.outcome is Outcome.OK and (not self.owners or self.owners[-1][1] != sample.value):
                 self.owners.append((sample.received_ns, sample.value))
         self._owners_taken = len(self.state.samples)

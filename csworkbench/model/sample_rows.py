@@ -7,8 +7,8 @@ from typing import overload
 
 from .sample import Sample, sample_of
 
-_ROW = struct.Struct("<4q2B2q")
-_CHUNK = 4096
+ROW = struct.Struct("<4q2B2q")
+CHUNK = 4096
 
 
 class SampleRows(Sequence[Sample]):
@@ -23,15 +23,15 @@ class SampleRows(Sequence[Sample]):
 
     def append(self, sample: Sample) -> None:
         """Add one. Raises struct.error for an integer that does not fit."""
-        self._rows += _ROW.pack(*sample)
+        self._rows += ROW.pack(*sample)
 
     def extend(self, samples: Iterable[Sample]) -> None:
         """Add more. Raises struct.error for an integer that does not fit."""
-        pack = _ROW.pack
+        pack = ROW.pack
         self._rows += b"".join([pack(*sample) for sample in samples])
 
     def __len__(self) -> int:
-        return len(self._rows) // _ROW.size
+        return len(self._rows) // ROW.size
 
     @overload
     def __getitem__(self, place: int) -> Sample: ...
@@ -48,12 +48,12 @@ class SampleRows(Sequence[Sample]):
         at = place + len(self) if place < 0 else place
         if not 0 <= at < len(self):
             raise IndexError("no such sample")
-        return sample_of(_ROW.unpack_from(self._rows, at * _ROW.size))
+        return self._read(at, at + 1)[0]
 
     def __iter__(self) -> Iterator[Sample]:
         at = 0
         while at < len(self):
-            yield from (chunk := self._read(at, at + _CHUNK))
+            yield from (chunk := self._read(at, at + CHUNK))
             at += len(chunk)
 
     def __eq__(self, other: object) -> bool:
@@ -62,5 +62,14 @@ class SampleRows(Sequence[Sample]):
     def __repr__(self) -> str:
         return f"<{len(self)} samples>"
 
+    def raw(self, start: int, stop: int) -> bytes:
+        """The packed rows from `start` to before `stop`."""
+        return bytes(self._rows[start * ROW.size : stop * ROW.size])
+
+    def since(self, start: int) -> Iterator[Sample]:
+        """From that place on, without a list of them all."""
+        for at in range(start, len(self), CHUNK):
+            yield from self._read(at, at + CHUNK)
+
     def _read(self, start: int, stop: int) -> list[Sample]:
-        return [sample_of(row) for row in _ROW.iter_unpack(self._rows[start * _ROW.size : stop * _ROW.size])]
+        return [sample_of(row) for row in ROW.iter_unpack(self.raw(start, stop))]

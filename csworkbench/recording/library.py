@@ -22,16 +22,17 @@ class RunFolder:
     """A run's folder: run file, viewer socket, engine log, exports."""
 
     path: Path
+    file_name: str = RUN_FILE  # another one for a file that somebody passed on
 
     @property
     def name(self) -> str:
-        """The run's id."""
-        return self.path.name
+        """The run's id; of a file that was passed on, its name."""
+        return self.path.name if self.file_name == RUN_FILE else Path(self.file_name).stem
 
     @property
     def file(self) -> Path:
         """The run file."""
-        return self.path / RUN_FILE
+        return self.path / self.file_name
 
     @property
     def socket(self) -> Path:
@@ -71,6 +72,8 @@ def find_run(text: str, base: Path) -> RunFolder:
     path = Path(text)
     if path.name == RUN_FILE and path.is_file():
         return RunFolder(path.parent)
+    if path.suffix == ".db" and path.is_file():
+        return RunFolder(path.parent, path.name)
     if (path / RUN_FILE).is_file():
         return RunFolder(path)
     runs = all_runs(base)

@@ -38,6 +38,11 @@ class RunFileReader:
         try:
             # Not opened with mode=ro: a WAL left behind by a killed engine must be read too, and that needs its index.
             self._db = sqlite3.connect(path, check_same_thread=False, timeout=10)
+            if not _readable(self._db) and not _has_log(path):
+                # A WAL file wants to make its index; where nobody may write, a file without a log is read as it is.
+                self._db.close()
+                uri = f"{path.absolute().as_uri()}?immutable=1"
+                self._db = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=10)
         except sqlite3.Error as error:
             raise RunFileError(f"{path}: cannot be opened ({error})") from None
         try:
@@ -78,6 +83,20 @@ class RunFileReader:
             yield from events
             after = events[-1].seq
 
+    def without_samples(self) -> Iterator[Event]:
+        """All events but the samples', which are most of a run. May raise RunFileError."""
+        try:
+            rows = self._db.execute(
+                "SELECT seq, at_ns, wall_ns, kind, body FROM journal WHERE kind NOT IN (?, ?) ORDER BY seq",
+                tuple(_BULK),
+            )
+            for row in rows:
+                event = self._event(row, {})
+                if event is not None:
+                    yield event
+        except (sqlite3.Error, CodecError, *MALFORMED) as error:
+            raise RunFileError(f"{self.path}: damaged ({error})") from None
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -103,6 +122,21 @@ class RunFileReader:
                 raise ValueError(f"{len(found)} of {data['count']} samples")
             body = bulk(int(data["lane"]), found)
         return None if body is None else Event(seq, at_ns, wall_ns, body)
+
+
+def _readable(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    except sqlite3.Error:
+        pass  # said when the header is read
+    return True
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def load_state(path: Path) -> RunState:

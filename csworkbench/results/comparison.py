@@ -78,7 +78,7 @@ def compare(results: Sequence[RunResult], base: str = "") -> Comparison:
     left_out: list[tuple[str, str]] = []
     groups: dict[Arm, list[RunResult]] = {}
     for result in {result.run: result for result in results}.values():
-        why = _uncounted(result)
+        why = uncounted(result)
         if why:
             left_out.append((result.run, why))
         else:
@@ -94,7 +94,8 @@ def compare(results: Sequence[RunResult], base: str = "") -> Comparison:
     return Comparison(order, _labels(order), services, tuple(left_out), _warnings(order, groups))
 
 
-def _uncounted(result: RunResult) -> str:
+def uncounted(result: RunResult) -> str:
+    """Why no figure of a run counts; empty for one whose figures do."""
     verdict = result.state.verdict
     if verdict is None:
         return "unfinished"

@@ -3,16 +3,16 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from csworkbench.measurement.arp_report import ArpReport
 from csworkbench.measurement.order import Distance
 from csworkbench.model import event as ev
-from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane
 from csworkbench.recording.reader import RunFileReader
 
+from . import sample_table
 from .arp import SPLIT_COLUMNS, split_cells
 from .facts import reasons_text
 from .run_result import RunResult
@@ -54,12 +54,21 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
-def write_tables(result: RunResult, run_file: Path, folder: Path, budget: dict[str, float]) -> list[Path]:
-    """Write the four CSV files into a folder and return their paths. Raises OSError."""
+def write_tables(
+    result: RunResult,
+    run_file: Path,
+    folder: Path,
+    budget: dict[str, float],
+    samples: Callable[[RunResult, Path], Path] | None = None,
+) -> list[Path]:
+    """Write the four CSV files into a folder and return their paths. `samples` writes them in another form.
+
+    Raises OSError.
+    """
     reader = RunFileReader(run_file)
     try:
         return [
-            _write(folder / "samples.csv", SAMPLES, _samples(result)),
+            _write_samples(folder / "samples.csv", result) if samples is None else samples(result, folder),
             _write(folder / "outages.csv", OUTAGES, _outages(result)),
             _write(folder / "events.csv", EVENTS, _events(result, reader)),
             _write(folder / "summary.csv", SUMMARY, _summary(result, budget)),
@@ -87,24 +96,21 @@ def _lane_cells(run: str, lane: Lane) -> Row:
     ]  # fmt: skip
 
 
-def _samples(result: RunResult) -> Iterator[Row]:
-    state, analysis = result.state, result.analysis
-    starts = [(at, str(phase)) for phase, at, _ in state.phases]
-    for lane_id in sorted(state.lanes):
-        lane_state = state.lanes[lane_id]
-        vantage = lane_state.lane.vantage
-        head = _lane_cells(result.run, lane_state.lane)
-        late = {sample.seq for sample in lane_state.late}
-        for sample in sorted(lane_state.samples):
-            at_ns = analysis.align(vantage, sample.at_ns)
-            phase = next((name for start, name in reversed(starts) if start <= at_ns), str(Phase.PREPARE))
-            yield [
-                *head, sample.seq, phase, rfc3339(state.wall_ns(at_ns)), at_ns if sample.sent_ns else "",
-                sample.sent_ns or "", analysis.bound_ns(vantage, sample.at_ns), sample.intended_ns,
-                f"{sample.rtt_ns / 1e6:.3f}" if sample.received_ns else "", sample.outcome.name.lower(),
-                sample.reason.text if sample.reason else "", sample.detail or "", sample.value or "",
-                int(sample.seq in late),
-            ]  # fmt: skip
+def lane_cells(run: str, lane: Lane) -> Row:
+    """The cells of LANE_COLUMNS and the run, made harmless."""
+    return [harmless(c) if isinstance(c, str) else c for c in _lane_cells(run, lane)]
+
+
+def _write_samples(path: Path, result: RunResult) -> Path:
+    """As _write, many rows at a time."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerow(SAMPLES)
+        file.writelines(
+            sample_table.csv_text(chunk, lane_cells(result.run, chunk.lane.lane))
+            for chunk in sample_table.chunks(result)
+        )
+    return part.replace(path)
 
 
 def _outages(result: RunResult) -> Iterator[Row]:
@@ -123,7 +129,7 @@ def _outages(result: RunResult) -> Iterator[Row]:
 
 
 def _events(result: RunResult, reader: RunFileReader) -> Iterator[Row]:
-    for event in reader:
+    for event in reader.without_samples():
         cells = _event_cells(event.body)
         if isinstance(event.body, ev.CloudEventSeen) and cells is not None:
             low, high = result.state.event_span(event.at_ns, event.body)  # the server's clock on ours

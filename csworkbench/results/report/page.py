@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTML report: runs with their timelines and figures, and their comparison. One file, nothing is fetched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
@@ -35,8 +35,10 @@ METHOD = (
 )
 
 
-def page(results: Sequence[RunResult], comparison: Comparison | None, title: str) -> str:
-    """The whole document."""
+def page(
+    results: Sequence[RunResult], comparison: Comparison | None, title: str, labels: Mapping[str, str] | None = None
+) -> str:
+    """The whole document. `labels`: by run, what people say of it."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -49,12 +51,12 @@ def page(results: Sequence[RunResult], comparison: Comparison | None, title: str
     if comparison is not None:
         extend(body, *_comparison(comparison))
     for result in results:
-        extend(body, *_run(result))
+        extend(body, *_run(result, (labels or {}).get(result.run, "")))
     extend(body, element("h2", "Method"), element("p", METHOD))
     return html(element("html", head, body, lang="en"))
 
 
-def _run(result: RunResult) -> list[Child]:
+def _run(result: RunResult, labels: str) -> list[Child]:
     state = result.state
     opened, verdict = state.opened, state.verdict
     good = verdict is not None and verdict.verdict in GOOD and not verdict.over_budget
@@ -71,6 +73,7 @@ def _run(result: RunResult) -> list[Child]:
         element("h2", f"Run {result.run}"),
         element("p", element("span", result.verdict, cls="verdict" if good else "verdict bad"), f"  {about}"),
     ]
+    parts += [element("p", labels)] if labels else []
     parts += [element("p", reason) for reason in (verdict.reasons if verdict else ())]
     parts += [element("p", f"Note: {caution}", cls="note") for caution in result.cautions()]
     parts += [element("h3", "Downtime by service"), _services(result)]
