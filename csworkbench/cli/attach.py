@@ -6,6 +6,7 @@ import click
 from .common import fail, has_terminal
 from .live import live_runs
 from .runs import find
+from .screen_options import Look, screen_options
 from .workbench import follow_plain, open_workbench
 
 
@@ -13,8 +14,8 @@ from .workbench import follow_plain, open_workbench
 @click.argument("run", required=False)
 @click.option("--read-only", is_flag=True, help="Look, but start and stop nothing.")
 @click.option("--plain", is_flag=True, help="One line per change of state instead of the workbench.")
-@click.option("--slow", is_flag=True, help="Redraw twice a second, for slow links.")
-def attach(run: str | None, read_only: bool, plain: bool, slow: bool) -> None:
+@screen_options
+def attach(run: str | None, read_only: bool, plain: bool, look: Look) -> None:
     """Watch RUN, or the newest run that is going on."""
     if run is None:
         live = live_runs()
@@ -25,4 +26,4 @@ def attach(run: str | None, read_only: bool, plain: bool, slow: bool) -> None:
         folder = find(run)
     if plain or not has_terminal():
         raise SystemExit(follow_plain(folder))
-    raise SystemExit(open_workbench(folder, read_only=read_only, slow=slow))
+    raise SystemExit(open_workbench(folder, read_only=read_only, look=look))

@@ -15,6 +15,7 @@ from .compose import Consent
 from .engine import start_detached
 from .host import Hosting
 from .run import report, run_once
+from .screen_options import Look, screen_options
 from .workbench import open_workbench
 
 SCENARIO = "scenarios/parallel-restart.yaml"
@@ -25,8 +26,8 @@ SCENARIO = "scenarios/parallel-restart.yaml"
 @click.option("--vms", type=click.IntRange(1, 100), help="Tenant VMs.")
 @click.option("--scale", type=click.FloatRange(0.001, 10), help="Shortens injected waits, never protocol timers.")
 @click.option("--plain", is_flag=True, help="Headless, as it is without a terminal.")
-@click.option("--slow", is_flag=True, help="Redraw twice a second, for slow links.")
-def demo(profile: str | None, vms: int | None, scale: float | None, plain: bool, slow: bool) -> None:
+@screen_options
+def demo(profile: str | None, vms: int | None, scale: float | None, plain: bool, look: Look) -> None:
     """Start a test cloud on this machine and open the workbench on it.
 
     Without a terminal it runs the same scenario headless and prints the result. Everything is gone when the run ends.
@@ -40,6 +41,7 @@ def demo(profile: str | None, vms: int | None, scale: float | None, plain: bool,
         code, folder = run_once(scenario, Hosting(Consent(), fresh_lab=True))
         report([folder], None, False)
         raise SystemExit(code)
+    look.check()
     folder = new_run(scenario.name, runs_dir())
     start_detached(scenario, folder)
-    raise SystemExit(open_workbench(folder, slow=slow))
+    raise SystemExit(open_workbench(folder, look=look))

@@ -74,6 +74,7 @@ def _commands(engine: Engine) -> Callable[[str, dict[str, str]], None]:
         elif name == "stop":
             engine.interrupt("viewer")
         elif name == "note":
-            engine.note(args.get("text", ""))
+            at = args.get("at_ns", "")
+            engine.note(args.get("text", ""), int(at) if at.isascii() and at.isdigit() and len(at) < 20 else 0)
 
     return command

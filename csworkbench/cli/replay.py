@@ -12,6 +12,7 @@ from csworkbench.tui.playback import Playback, paced
 from .common import fail, has_terminal
 from .live import is_live
 from .runs import find, load
+from .screen_options import Look, screen_options
 from .workbench import FileFeed, follow_plain, open_workbench
 
 
@@ -31,8 +32,8 @@ class ReplayFeed(FileFeed):
 @click.argument("run", default="last")
 @click.option("--speed", type=click.FloatRange(0.1, 1000), help="Times the pace of the recording  [default: 1].")
 @click.option("--plain", is_flag=True, help="One line per change of state; at once unless --speed is given.")
-@click.option("--slow", is_flag=True, help="Redraw twice a second, for slow links.")
-def replay(run: str, speed: float | None, plain: bool, slow: bool) -> None:
+@screen_options
+def replay(run: str, speed: float | None, plain: bool, look: Look) -> None:
     """Replay RUN: an id, the beginning of one, a path (also to a colleague's run.db), or `last`."""
     folder = find(run)
     if is_live(folder):
@@ -43,4 +44,4 @@ def replay(run: str, speed: float | None, plain: bool, slow: bool) -> None:
             follow_plain(folder, FileFeed(folder) if speed is None else ReplayFeed(folder, Playback(speed)))
         )
     playback = Playback(speed or 1.0)
-    raise SystemExit(open_workbench(folder, feed=ReplayFeed(folder, playback), playback=playback, slow=slow))
+    raise SystemExit(open_workbench(folder, feed=ReplayFeed(folder, playback), playback=playback, look=look))

@@ -60,6 +60,8 @@ class Listed:
         """In words, also of a run without one."""
         if self.live:
             return f"live: {self.entry.phase}"
+        if self.interrupted:
+            return "interrupted"
         return f"{self.entry.verdict}{' over budget' if self.entry.over_budget else ''}"
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from csworkbench.config import ConfigError
+from csworkbench.config.clouds import config_file
 from csworkbench.engine.client import CodecError, NoEngine, Viewer
 from csworkbench.model.event import Event, RunClosed
 from csworkbench.recording.library import RunFolder
@@ -19,9 +21,12 @@ from .cloud_screen import source_of
 from .common import fail
 from .live import is_live
 from .progress import Progress
+from .screen_options import Look
 
 if TYPE_CHECKING:
     from csworkbench.tui.playback import Playback
+
+DEFAULT_LOOK = Look()
 
 
 class LiveFeed:
@@ -91,22 +96,35 @@ def open_workbench(
     folder: RunFolder,
     *,
     read_only: bool = False,
-    slow: bool = False,
+    look: Look = DEFAULT_LOOK,
     feed: LiveFeed | FileFeed | None = None,
     playback: "Playback | None" = None,
 ) -> int:
     """Run the TUI on a run and return the exit code; says how to come back when the run goes on."""
+    from csworkbench.config.keys_file import load_keys
     from csworkbench.tui.app import WorkbenchApp
+    from csworkbench.tui.layout import LayoutError
 
     async def export() -> str:
         target = folder.path / "export"
         await asyncio.to_thread(export_run, folder.file, target)
         return str(target)
 
-    app = WorkbenchApp(
-        feed or feed_of(folder), read_only=read_only, export=export, slow=slow, cloud=source_of(folder),
-        playback=playback,
-    )  # fmt: skip
+    try:
+        app = WorkbenchApp(
+            feed or feed_of(folder),
+            look.layout,
+            read_only,
+            export,
+            slow=look.slow,
+            cloud=source_of(folder),
+            playback=playback,
+            glyphs=look.glyphs,
+            theme=look.theme,
+            keys=load_keys(config_file()),
+        )
+    except (LayoutError, ConfigError) as error:
+        fail(str(error), 2)
     app.run()
     code = app.return_code or 0
     if app.view.state.closed is not None:  # the app has said how to come back to one that goes on

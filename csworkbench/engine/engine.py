@@ -97,9 +97,10 @@ class Engine:
                 )
             )
 
-    def note(self, text: str) -> None:
-        """Keep an operator's remark at this point of the timeline."""
-        self._journal.write(OperatorActed("note", text[:500]))
+    def note(self, text: str, at_ns: int = 0) -> None:
+        """Keep an operator's remark about a time of this run, host monotonic ns; about now when it is not one."""
+        known = self.state.started_ns <= at_ns <= self.state.last_ns
+        self._journal.write(OperatorActed("note", text[:500], at_ns if known else 0))
 
     async def run(self) -> int:
         """Run to the verdict and return the exit code. What was started is given back whatever happens."""

@@ -122,10 +122,11 @@ class OperationPlanned:
 
 @dataclass(frozen=True, slots=True)
 class OperatorActed:
-    """Somebody pressed a key or sent a signal."""
+    """Somebody pressed a key or sent a signal. `at_ns` is the time a note is about; 0: when it was written."""
 
     action: str
     detail: str = ""
+    at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ TREATMENTS: dict[type, dict[str, Treatment]] = {
     cloud.Router: {
         "id": Kind.ID, "name": Kind.ROUTER, "state": SAFE, "role": SAFE, "redundant_state": SAFE, "version": VERSION,
         "scripts_version": SAFE, "software_version": VERSION, "guest_mac": ADDRESS, "public_mac": ADDRESS,
-        "guest_ip": ADDRESS, "public_ip": ADDRESS,
+        "guest_ip": ADDRESS, "public_ip": ADDRESS, "failing_checks": OWN,
     },
     cloud.Network: {
         "id": Kind.ID, "name": Kind.NETWORK, "state": SAFE, "type": SAFE, "cidr": ADDRESS, "gateway": ADDRESS,

@@ -144,8 +144,8 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911, PLR0912 - one c
     match body:
         case ev.PhaseEntered(phase, why):
             return ["run", "phase", str(phase), "entered", "", "", why]
-        case ev.OperatorActed(action, detail):
-            return ["operator", "action", action, "", "", "", detail]
+        case ev.OperatorActed(action, detail, about_ns):
+            return ["operator", "action", action, "", about_ns or "", about_ns or "", detail]
         case ev.Notice(level, text):
             return ["run", "notice", "", str(level), "", "", text]
         case ev.ApiCalled() as call:

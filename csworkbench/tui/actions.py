@@ -44,6 +44,10 @@ def _in_replay(view: RunView) -> str:
     return "" if view.playback is not None else "this is not a replay"
 
 
+def _to_note(view: RunView) -> str:
+    return view.why_no_note()
+
+
 def _with_lanes(view: RunView) -> str:
     return "" if view.state.lanes else "no lanes yet"
 
@@ -68,18 +72,26 @@ class Action:
     @property
     def shown_keys(self) -> str:
         """The keys as people read them: `+ =`."""
-        return " ".join(_SHOWN.get(k, k) for k in self.keys.split(","))
+        keys = [SHOWN.get(k, k) for k in self.keys.split(",")]
+        return f"{keys[0]} to {keys[-1]}" if self.by_key else " ".join(keys)
 
-    def binding(self) -> Binding:
-        """The action as Textual's key binding; its id lets users remap it."""
+    def bindings(self) -> list[Binding]:
+        """The action as Textual's key bindings: one, or one for each key where the handler wants to know the key."""
         keys = self.keys.split(",")
-        return Binding(
-            self.keys, self.handler, self.footer or self.title, show=bool(self.footer), id=self.id,
-            key_display=_SHOWN.get(keys[0], keys[0]), tooltip=self.help,
-        )  # fmt: skip
+        return [
+            Binding(
+                keys_of_one, self.handler.replace("{key}", keys_of_one), self.footer or self.title,
+                show=bool(self.footer), id=self.id, key_display=SHOWN.get(keys[0], keys[0]), tooltip=self.help,
+            ) for keys_of_one in (keys if self.by_key else [self.keys])
+        ]  # fmt: skip
+
+    @property
+    def by_key(self) -> bool:
+        """True where each key does a thing of its own; such keys stay as they are."""
+        return "{key}" in self.handler
 
 
-_SHOWN = {
+SHOWN = {
     "plus": "+", "minus": "-", "equals_sign": "=", "left_square_bracket": "[", "right_square_bracket": "]",
     "question_mark": "?", "space": "Space", "enter": "Enter", "left": "Left", "right": "Right", "up": "Up",
     "down": "Down", "shift+left": "Shift+Left", "shift+right": "Shift+Right", "ctrl+p": "^p", "ctrl+q": "^q",
@@ -105,14 +117,21 @@ ACTIONS: tuple[Action, ...] = (
            Group.TIME, "move(-1)", _with_lanes),
     Action("time.right", "right,l", "Cursor right", "One column on; pans at the edge",
            Group.TIME, "move(1)", _with_lanes),
-    Action("time.page_left", "shift+left,H", "Pan left", "Half a page back in time",
+    Action("time.page_left", "shift+left,b", "Pan left", "Half a page back in time",
            Group.TIME, "pan(-1)", _with_lanes),
-    Action("time.page_right", "shift+right,L", "Pan right", "Half a page on in time",
+    Action("time.page_right", "shift+right,w", "Pan right", "Half a page on in time",
            Group.TIME, "pan(1)", _with_lanes),
     Action("time.home", "home", "Go to the change", "Puts the cursor where the change began",
            Group.TIME, "go_to_change", _with_lanes),
-    Action("time.utc", "u", "Switch relative time and UTC", "The axis counts from the change or shows UTC",
-           Group.TIME, "toggle_utc"),
+    Action("time.base", "u", "Relative, UTC or local time", "The axis counts from the change, or shows a time of day",
+           Group.TIME, "cycle_time"),
+    Action("time.mark", "m", "Measure from here", "Sets a mark; the detail line shows how far the cursor is from it",
+           Group.TIME, "mark", _with_lanes),
+    Action("time.note", "n", "Write a note", "Kept in the run at the cursor's time, and shown with the events",
+           Group.TIME, "note", _to_note),
+    Action("detail.copy", "y", "Copy the detail line",
+           "To the terminal's clipboard, and to copied.txt in the run's folder",
+           Group.TIME, "copy", _with_lanes),
     Action("replay.pause", "z", "Pause or go on", "The replay stands, or goes on from where it stands",
            Group.REPLAY, "replay_pause", _in_replay, "Pause"),
     Action("replay.slower", "less_than_sign,comma", "Slower", "Down to a quarter of the recording's pace",
@@ -131,6 +150,10 @@ ACTIONS: tuple[Action, ...] = (
            Group.ROWS, "select(1)", _with_lanes),
     Action("rows.fold", "enter,space", "Fold or unfold a service", "Shows all VMs of a service or only the worst one",
            Group.ROWS, "fold", _with_lanes, "Unfold"),
+    Action("rows.jump", "1,2,3,4,5,6,7,8,9", "Jump to a service", "The digit stands before its first row",
+           Group.ROWS, "jump({key})", _with_lanes),
+    Action("rows.find", "slash", "Show only lanes with a text", "A VM, an address, a service; an empty text shows all",
+           Group.ROWS, "find", _with_lanes),
     Action("outage.previous", "left_square_bracket", "Previous outage", "Jumps to the outage before the cursor",
            Group.ROWS, "outage(-1)", _with_outages),
     Action("outage.next", "right_square_bracket", "Next outage", "Jumps to the outage after the cursor",
@@ -143,6 +166,8 @@ ACTIONS: tuple[Action, ...] = (
            Group.APP, "next_panel", always, "Panel"),
     Action("app.cloud", "c", "The cloud's routers", "What needs upgrading in this cloud, and is now a safe time",
            Group.APP, "app.cloud"),
+    Action("app.layout", "L", "Next layout", "Operator, narrow, report, wall, and those of your own",
+           Group.APP, "app.next_layout"),
     Action("app.help", "question_mark,f1", "Help", "All keys, and what the glyphs mean",
            Group.APP, "app.help", always, "Help"),
     Action("app.palette", "ctrl+p", "Command palette", "Search all actions by name",
@@ -156,4 +181,4 @@ BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 def bindings() -> list[Binding]:
     """All actions as Textual bindings."""
-    return [action.binding() for action in ACTIONS]
+    return [binding for action in ACTIONS for binding in action.bindings()]

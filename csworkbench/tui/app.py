@@ -5,7 +5,8 @@ import asyncio
 import signal
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -14,24 +15,27 @@ from textual.command import Provider
 from textual.worker import WorkerFailed
 
 from . import terminal
+from .clipboard import keep
 from .cloud import CloudSource
 from .feed import Feed, FeedLost
 from .glyphs import choose
-from .layout import load
-from .messages import ExportAsked, ReplayMoved, StartConfirmed
+from .keymap import remapped
+from .layout import Layout, LayoutError, base, known, load
+from .messages import CopyAsked, ExportAsked, NoteWritten, ReplayMoved, StartConfirmed
 from .palette import ActionsProvider
 from .playback import Playback
 from .screens.cloud import CloudScreen
 from .screens.confirm import Leave, LeaveScreen
-from .screens.help import HelpScreen
+from .screens.help import HelpScreen, help_lines, here_lines
 from .screens.session import SessionScreen
 from .text import clean
-from .theme import THEME
+from .theme import THEMES
 from .view import RunView
 from .widgets import PANELS
 
 RATE_HZ = 4.0
 SLOW_HZ = 2.0
+LAYOUT_CSS = "layout"  # marks the sources of a layout in the stylesheet
 BATCH = 2000  # events folded before the screen gets a turn; a recorded run comes all at once
 Export = Callable[[], Awaitable[str]]
 
@@ -40,8 +44,8 @@ class WorkbenchApp(App[None]):
     """One run on a screen. `return_code` is 0, or 1 after a crash; the run's own result is not the viewer's.
 
     `export` writes the run's CSV files and returns their folder, `cloud` reads the run's cloud; `None` hides nothing
-    but says so when asked.
-    Raises LayoutError when the layout cannot be used.
+    but says so when asked. `glyphs` and `theme` are names of SETS and THEMES; `keys` are a person's own, by action.
+    Raises LayoutError when the layout cannot be used, KeymapError when the keys cannot.
     """
 
     TITLE = "csworkbench"
@@ -58,16 +62,18 @@ class WorkbenchApp(App[None]):
         *,
         slow: bool = False,
         cloud: CloudSource | None = None,
-        ascii_only: bool | None = None,
+        glyphs: str = "",
+        theme: str = "dark",
+        keys: Mapping[str, str] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         playback: Playback | None = None,
     ) -> None:
         plan = load(layout, PANELS)
-        super().__init__(css_path=plan.tcss)
-        self.CSS = plan.css  # type: ignore[misc]  # sizes of this layout; the class has none
+        super().__init__(css_path=base())
+        self._style(plan)
         self.feed = feed
         self.view = RunView(live=feed.live, where=feed.where, read_only=read_only, clock=clock, playback=playback)
-        self.glyphs = choose(ascii_only)
+        self.glyphs = choose(glyphs)
         self._export = export
         self._cloud = cloud
         self._plan = plan
@@ -75,8 +81,13 @@ class WorkbenchApp(App[None]):
         self._session: SessionScreen | None = None
         self._signals: list[signal.Signals] = []
         self._second_quit = False
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        self.actions = remapped(keys or {})
+        self.view.keys = {a.id: a.shown_keys.split()[0] for a in self.actions if a.id in (keys or {})}
+        self.set_keymap({action.id: action.keys for action in self.actions if action.id in (keys or {})})
+        for known_theme in THEMES.values():
+            self.register_theme(known_theme)
+        self.theme = THEMES[theme].name
+        self.set_class(THEMES[theme].ansi, "-ansi-colours")
         self.set_class(self.glyphs.cells.isascii(), "-ascii")
 
     @property
@@ -138,6 +149,29 @@ class WorkbenchApp(App[None]):
         if self.view.stopping and self.view.over:
             self._goodbye()
 
+    def _style(self, plan: Layout) -> None:
+        """The layout's sizes and its own stylesheet, in place of another layout's."""
+        for source in [s for s in self.stylesheet.source if s[1] == LAYOUT_CSS]:
+            del self.stylesheet.source[source]
+        sizes, rules = (str(plan.tcss.with_suffix(".yaml")), LAYOUT_CSS), (str(plan.tcss), LAYOUT_CSS)
+        self.stylesheet.add_source(plan.css, read_from=sizes, tie_breaker=1)
+        self.stylesheet.add_source(plan.tcss.read_text("utf-8"), read_from=rules, tie_breaker=2)
+
+    async def use_layout(self, name: str) -> None:
+        """Show the same run in another layout; says why when that one cannot be used."""
+        try:
+            plan = await asyncio.to_thread(load, name, PANELS)
+            self._style(plan)
+        except (LayoutError, OSError) as error:
+            self._say(clean(str(error)), "error")
+            return
+        self._plan = plan
+        self.stylesheet.reparse()
+        await self.session.use_layout(plan)
+        self.refresh_css(animate=False)
+        self.tick()
+        self._say(f"layout {plan.name}", "information")
+
     # What the screen asks for
 
     async def on_start_confirmed(self, message: StartConfirmed) -> None:
@@ -155,6 +189,23 @@ class WorkbenchApp(App[None]):
         if playback is not None and playback.jump(message.to_ns):
             self.view.restart()
             self.run_worker(self._follow(), name="feed", group="feed", exclusive=True)
+
+    async def on_note_written(self, message: NoteWritten) -> None:
+        """Keep a note in the run."""
+        message.stop()
+        if await self._send("note", text=message.text, at_ns=str(message.at_ns)):
+            self._say("Note kept in the run", "information")
+
+    async def on_copy_asked(self, message: CopyAsked) -> None:
+        """Copy by the terminal (OSC 52), and into a file: nobody can tell whether the terminal took it."""
+        message.stop()
+        self.copy_to_clipboard(message.text)
+        try:
+            file = await asyncio.to_thread(keep, message.text, Path(self.view.where))
+        except OSError as error:
+            self._say(f"Copied, if the terminal takes OSC 52; no file: {error.strerror or error}", "warning")
+            return
+        self._say(f"Copied, if the terminal takes OSC 52; also in {clean(str(file))}", "information")
 
     async def on_export_asked(self, message: ExportAsked) -> None:
         """Write the files and say where they are."""
@@ -174,9 +225,9 @@ class WorkbenchApp(App[None]):
         self._say(f"Exported to {clean(folder)}", "information")
         self.tick()
 
-    async def _send(self, command: str) -> bool:
+    async def _send(self, command: str, **args: str) -> bool:
         try:
-            await self.feed.send(command)
+            await self.feed.send(command, **args)
         except (FeedLost, OSError, EOFError) as error:
             self._say(f"The engine did not take {command!r}: {clean(str(error))}", "error")
             return False
@@ -188,9 +239,17 @@ class WorkbenchApp(App[None]):
 
     # Actions of the app
 
+    async def action_next_layout(self) -> None:
+        """The next layout, around."""
+        names = known()
+        here = names.index(self._plan.key) if self._plan.key in names else -1
+        await self.use_layout(names[(here + 1) % len(names)])
+
     async def action_help(self) -> None:
         """All keys."""
-        self.push_screen(HelpScreen(self.glyphs))
+        focused = self.focused.id if self.focused is not None else None
+        lines = [*here_lines(focused or ""), *help_lines(self.glyphs, self.actions)]
+        self.push_screen(HelpScreen(self.glyphs, lines))
 
     async def action_cloud(self) -> None:
         """What needs upgrading in the run's cloud."""

@@ -23,9 +23,9 @@ class CloudApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-broad")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (14, "-low"), (30, "-tall")]  # noqa: RUF012
 
-    def __init__(self, source: CloudSource, *, ascii_only: bool | None = None) -> None:
+    def __init__(self, source: CloudSource, *, glyphs: str = "") -> None:
         super().__init__()
-        self.glyphs = choose(ascii_only)
+        self.glyphs = choose(glyphs)
         self.cloud = CloudScreen(source, self.glyphs)
         self.register_theme(THEME)
         self.theme = THEME.name

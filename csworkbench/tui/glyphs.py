@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two sets of glyphs, block and ASCII. Every state has a glyph of its own, so that colour is never needed."""
+"""Three sets of glyphs: blocks, light (what the oldest fonts have) and ASCII.
+
+Every state has a glyph of its own, so that colour is never needed.
+"""
 
 import locale
 import os
@@ -37,6 +40,8 @@ class Glyphs:
     unfolded: str
     second: str
     now: str
+    note: str
+    point: str
 
     def plain(self, text: str) -> str:
         """Text as this set may show it: unchanged, or in ASCII."""
@@ -75,6 +80,26 @@ BLOCK = Glyphs(
     unfolded="▾",
     second="‡",
     now="▼",
+    note="◆",
+    point="◇",
+)
+# Code page 437, which the Linux console and old terminal programs' fonts have.
+LIGHT = Glyphs(
+    cells=" ─█░▄?·x",
+    line="─",
+    unsure="·",
+    start="├",
+    end="┤",
+    running="►",
+    mark="↓",
+    tick="┴",
+    bar="│",
+    folded="►",
+    unfolded="▼",
+    second="2",
+    now="▼",
+    note="♦",
+    point="○",
 )
 ASCII = _AsciiGlyphs(
     cells=" -#:%?.X",
@@ -90,15 +115,22 @@ ASCII = _AsciiGlyphs(
     unfolded="v",
     second="2",
     now="V",
+    note="*",
+    point="M",
 )
 
 
-def choose(ascii_only: bool | None = None) -> Glyphs:
-    """The set to use: as asked, else by CSWORKBENCH_ASCII, else ASCII where the locale is not UTF-8."""
-    if ascii_only is None:
-        wish = os.environ.get("CSWORKBENCH_ASCII", "")
-        ascii_only = wish not in ("", "0") or "UTF" not in locale.getencoding().upper()
-    return ASCII if ascii_only else BLOCK
+SETS = {"blocks": BLOCK, "light": LIGHT, "ascii": ASCII}
+
+
+def choose(name: str = "") -> Glyphs:
+    """The set of that name; else ASCII by CSWORKBENCH_ASCII or where the locale is not UTF-8, light on a console."""
+    if name:
+        return SETS[name]
+    wish = os.environ.get("CSWORKBENCH_ASCII", "")
+    if wish not in ("", "0") or "UTF" not in locale.getencoding().upper():
+        return ASCII
+    return LIGHT if os.environ.get("TERM") == "linux" else BLOCK
 
 
 def names() -> tuple[str, ...]:

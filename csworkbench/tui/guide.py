@@ -59,7 +59,11 @@ def _next_step(view: RunView, after: str) -> Line:
     if view.read_only or not _operated(view):
         return _line(f"{after} the run goes on by itself.")
     what = deed(planned) if planned else "start the operation"
-    return (("Then press ", ""), (" r ", "key"), (f" to {what}. Nothing is changed before you confirm.", ""))
+    return (
+        ("Then press ", ""),
+        (view.key("operation.start", "r"), "key"),
+        (f" to {what}. Nothing is changed before you confirm.", ""),
+    )
 
 
 def _preparing(view: RunView) -> Guidance:
@@ -90,7 +94,7 @@ def _ready(view: RunView) -> Guidance:
     if planned is None or view.read_only or not _operated(view):
         return Guidance("calm", (_line("The baseline is good", "b"), _line("Waiting for the operation to be started.")))
     return Guidance("ready", (
-        (("Press ", "b"), (" r ", "key"), (f" to {deed(planned)}", "b")),
+        (("Press ", "b"), (view.key("operation.start", "r"), "key"), (f" to {deed(planned)}", "b")),
         _line(clean(planned.consequence)),
         _line("The baseline is good. The exact API calls are shown first; one key confirms.", "$muted"),
     ))  # fmt: skip
@@ -151,7 +155,8 @@ def _result(view: RunView) -> Guidance:
     missing = view.state.missing_records
     if missing is not None:
         heading.append((f"   {missing} missing records", "$muted" if not missing else "$warning"))
-    heading += [("   ", ""), (" e ", "key"), (" export  ", ""), (" q ", "key"), (" quit", "")]
+    heading += [("   ", ""), (view.key("run.export", "e"), "key"), (" export  ", "")]
+    heading += [(view.key("app.quit", "q"), "key"), (" quit", "")]
     lines: list[Line] = [tuple(heading)]
     if view.exported:
         lines.append(_line(f"Exported to {clean(view.exported)}", "$success"))
@@ -186,7 +191,7 @@ def _lost(view: RunView) -> Guidance:
     return Guidance("bad", (
         _line(f"The engine is gone: {clean(view.lost)}", "b"),
         _line("All that was received stays on the screen. The probes may still be recording; the run file is kept."),
-        ((" e ", "key"), (" export   ", ""), (" q ", "key"), (again, "")),
+        ((view.key("run.export", "e"), "key"), (" export   ", ""), (view.key("app.quit", "q"), "key"), (again, "")),
     ))  # fmt: skip
 
 

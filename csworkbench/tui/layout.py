@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+import platformdirs
 import yaml
 from textual.css.stylesheet import Stylesheet
 from textual.css.tokenizer import TokenError
@@ -49,6 +50,11 @@ class Layout:
     tcss: Path
 
     @property
+    def key(self) -> str:
+        """The name by which it is asked for."""
+        return self.tcss.stem
+
+    @property
     def css(self) -> str:
         """The sizes as TCSS rules by id, so that the layout's own stylesheet can overrule them per breakpoint."""
         return "\n".join(_rules(self.root))
@@ -61,12 +67,35 @@ def directory() -> Path:
     return checkout if (checkout / "operator.yaml").is_file() else package / "_data" / "layouts"
 
 
+def user_directory() -> Path:
+    """Where people keep layouts of their own: `layouts` in the platform's configuration folder."""
+    return Path(platformdirs.user_config_dir("csworkbench")) / "layouts"
+
+
+def known() -> list[str]:
+    """The names of all layouts, the operator's first; a user's layout stands for a built-in one of the same name."""
+    names = {p.stem for folder in (directory(), user_directory()) for p in folder.glob("*.yaml")}
+    return sorted(names, key=lambda name: (name != "operator", name))
+
+
+def base() -> Path:
+    """The stylesheet that all layouts share."""
+    return directory() / "base.tcss"
+
+
+def _find(name: str) -> Path:
+    mine = user_directory() / f"{name}.yaml"
+    return mine if mine.is_file() else directory() / f"{name}.yaml"
+
+
 def load(name_or_file: str, panels: Collection[str]) -> Layout:
     """Read and check a layout by name, or by the path of its YAML file. Raises LayoutError."""
-    file = Path(name_or_file) if name_or_file.endswith((".yaml", ".yml")) else directory() / f"{name_or_file}.yaml"
+    is_file = name_or_file.endswith((".yaml", ".yml"))
+    if not is_file and not re.fullmatch(r"[\w-]+", name_or_file):
+        raise LayoutError(f"{name_or_file!r} is no layout's name; there are: {', '.join(known())}")
+    file = Path(name_or_file) if is_file else _find(name_or_file)
     if not file.is_file():
-        known = sorted(p.stem for p in directory().glob("*.yaml"))
-        raise LayoutError(f"{file}: no such layout; there are: {', '.join(known)}")
+        raise LayoutError(f"{file}: no such layout; there are: {', '.join(known())}")
     try:
         node = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -88,7 +117,7 @@ def check_tcss(file: Path) -> None:
     """Parse a stylesheet as the app would. Raises LayoutError: Textual itself would end the app."""
     sheet = Stylesheet(variables=css_variables())
     try:
-        sheet.read(file)
+        sheet.read_all([base(), file])
         sheet.parse()
     except TokenError as error:  # also UnexpectedEnd
         raise LayoutError(f"{file}:{error.start[0]}: {error}") from None

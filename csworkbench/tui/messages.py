@@ -40,6 +40,23 @@ class ExportAsked(Message):
     """The measurements are to be exported."""
 
 
+class NoteWritten(Message):
+    """A person wrote a note about a time (ns on the recording host's clock)."""
+
+    def __init__(self, text: str, at_ns: int) -> None:
+        super().__init__()
+        self.text = text
+        self.at_ns = at_ns
+
+
+class CopyAsked(Message):
+    """A text is to be copied."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
 class VmMoved(Message):
     """The cursor of the cloud's list stands on another system VM."""
 

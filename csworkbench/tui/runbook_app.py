@@ -45,10 +45,10 @@ class RunbookApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal")]  # noqa: RUF012
 
-    def __init__(self, walk: Walk, *, ascii_only: bool | None = None) -> None:
+    def __init__(self, walk: Walk, *, glyphs: str = "") -> None:
         super().__init__()
         self.walk = walk
-        self.glyphs = choose(ascii_only)
+        self.glyphs = choose(glyphs)
         self.running = ""
         self.register_theme(THEME)
         self.theme = THEME.name

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Durations and times as people read them. Input is always integer ns."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from enum import Enum
 
 SECOND = 1_000_000_000
 
@@ -46,10 +47,44 @@ def relative(ns: int, digits: int = 0) -> str:
     return f"{sign}{value:.{digits}f} s"
 
 
+class TimeBase(Enum):
+    """What the time axis counts: seconds from the change, or a time of day."""
+
+    RELATIVE = "relative"
+    UTC = "UTC"
+    LOCAL = "local"
+
+    @property
+    def next(self) -> "TimeBase":
+        """The one after it, around."""
+        every = list(TimeBase)
+        return every[(every.index(self) + 1) % len(every)]
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The zone of its times of day; None is the machine's own. Relative times have their days in UTC."""
+        return None if self is TimeBase.LOCAL else UTC
+
+
+def zone_name(base: TimeBase, wall_ns: int) -> str:
+    """`UTC`, or the machine's zone at that time: `CEST`, `+05:30`."""
+    if base is not TimeBase.LOCAL:
+        return "UTC"
+    try:
+        return datetime.fromtimestamp(wall_ns // SECOND).astimezone().tzname() or "local"
+    except (OverflowError, OSError, ValueError):
+        return "local"
+
+
 def utc(wall_ns: int, digits: int = 2) -> str:
     """Wall time of day in UTC: `14:03:11.42`. A stamp outside of datetime's range is shown as `?`."""
+    return day_time(wall_ns, digits, UTC)
+
+
+def day_time(wall_ns: int, digits: int, zone: tzinfo | None) -> str:
+    """Wall time of day in a zone; None is the machine's own."""
     try:
-        stamp = datetime.fromtimestamp(wall_ns // SECOND, UTC)
+        stamp = datetime.fromtimestamp(wall_ns // SECOND, zone)
     except (OverflowError, OSError, ValueError):
         return "?"
     text = stamp.strftime("%H:%M:%S")

@@ -17,6 +17,7 @@ from csworkbench.model.state import RunState, apply
 
 from .playback import Playback
 from .text import clean
+from .times import TimeBase, day_time, zone_name
 
 
 class RunView:
@@ -32,6 +33,8 @@ class RunView:
         self.where = where
         self.read_only = read_only
         self.playback = playback
+        self.base = TimeBase.RELATIVE
+        self.keys: dict[str, str] = {}  # keys of one's own as they are shown, by action
         self._clock = clock
         self.restart()
 
@@ -122,6 +125,31 @@ class RunView:
         """What times on the screen are relative to: the change, before that the start of measuring."""
         state = self.state
         return next((at for p in (Phase.CHANGE, Phase.MEASURE) if (at := state.phase_ns(p))), state.started_ns)
+
+    def clock(self, at_ns: int, digits: int = 2) -> str:
+        """A time as a time of day, in UTC or the zone that was asked for."""
+        return day_time(self.state.wall_ns(at_ns), digits, self.base.zone)
+
+    @property
+    def zone(self) -> str:
+        """The name of that zone."""
+        return zone_name(self.base, self.state.wall_ns(self.anchor_ns))
+
+    def key(self, action: str, usual: str) -> str:
+        """The key of an action as a text shows it, with room around it."""
+        return f" {self.keys.get(action, usual)} "
+
+    @property
+    def notes(self) -> list[tuple[int, str]]:
+        """The operators' remarks and the times that they are about, oldest first."""
+        kept = ((acted.at_ns or at, acted.detail) for at, acted in self.state.actions if acted.action == "note")
+        return sorted(kept, key=lambda note: note[0])
+
+    def why_no_note(self) -> str:
+        """Why no note can be kept now; empty when one can."""
+        if not self.live:
+            return "notes are kept while a run goes on; this one is recorded"
+        return "the run is over" if not self.running else "this viewer is read-only" if self.read_only else ""
 
     @property
     def phase_since_ns(self) -> int:

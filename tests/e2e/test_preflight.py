@@ -87,7 +87,7 @@ def test_need_operation_and_reason_of_twelve(cloud: RunningCloud) -> None:
 @pytest.mark.slow
 async def test_the_same_twelve_on_the_screen(cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSWORKBENCH_LAB_DIR", str(cloud.state))
-    app = CloudApp(ApiSource("lab"), ascii_only=False)
+    app = CloudApp(ApiSource("lab"), glyphs="blocks")
     async with app.run_test(size=(200, 40)) as pilot:
         end = time.monotonic() + 60
         while app.cloud.view is None:

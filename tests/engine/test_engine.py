@@ -107,10 +107,11 @@ async def test_interactive_waits_for_the_operator(tmp_path: Path) -> None:
     run.engine.start_operation()  # too early: refused, and said so
     await until(run, lambda: run.engine.state.phase is Phase.READY)
     assert any("cannot start now" in n.text for _, n in run.engine.state.notices)
-    run.engine.note("calling the customer")
+    about_ns = run.engine.state.last_ns - 1000
+    run.engine.note("calling the customer", about_ns)
     run.engine.start_operation()
     assert await task == 0
-    assert [a.action for _, a in run.engine.state.actions] == ["note", "start"]
+    assert [(a.action, a.at_ns) for _, a in run.engine.state.actions] == [("note", about_ns), ("start", 0)]
 
 
 async def test_a_stop_before_the_change_ends_it_and_changes_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for flag in ("done", "ascii", "read-only", "hostile", "slow", "controls"):
         parser.add_argument(f"--{flag}", action="store_true")
+    parser.add_argument("--layout", default="operator")
+    parser.add_argument("--glyphs", default="")
+    parser.add_argument("--theme", default="dark")
     parser.add_argument("--lose", type=float, default=0.0)
     args = parser.parse_args()
 
@@ -40,7 +43,13 @@ def main() -> int:
         feed.give(synthetic.Story(names=synthetic.HOSTILE if args.hostile else (), controls=args.controls).events())
         feed.end()
     app = WorkbenchApp(
-        feed, read_only=args.read_only, export=export, slow=args.slow, ascii_only=True if args.ascii else None
+        feed,
+        args.layout,
+        read_only=args.read_only,
+        export=export,
+        slow=args.slow,
+        glyphs="ascii" if args.ascii else args.glyphs,
+        theme=args.theme,
     )
     app.run()
     return app.return_code or 0

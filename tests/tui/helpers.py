@@ -75,7 +75,8 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """The app on a feed; its clock stands still."""
     feed = feed or HandFeed()
-    app = WorkbenchApp(feed, read_only=read_only, export=export, ascii_only=ascii_only, clock=lambda: 0)  # type: ignore[arg-type]
+    glyphs = "ascii" if ascii_only else "blocks"
+    app = WorkbenchApp(feed, read_only=read_only, export=export, glyphs=glyphs, clock=lambda: 0)  # type: ignore[arg-type]
     async with app.run_test(size=size) as pilot:
         yield Bench(app, feed, pilot)
 

@@ -62,7 +62,7 @@ CODE = router(8, software_version="4.21.0.0", scripts_version=OLD_SUM)
 async def shown(
     source: HandSource, size: tuple[int, int] = (120, 40), ascii_only: bool = False
 ) -> AsyncIterator[tuple[CloudApp, Pilot[None]]]:
-    app = CloudApp(source, ascii_only=ascii_only)
+    app = CloudApp(source, glyphs="ascii" if ascii_only else "blocks")
     async with app.run_test(size=size) as pilot:
         end = time.monotonic() + PATIENCE_S
         while app.cloud.view is None and not app.cloud.status.startswith("×"):

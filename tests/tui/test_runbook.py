@@ -73,7 +73,7 @@ async def up(_: Check) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def bench(tmp_path: Path, size: tuple[int, int] = (120, 40), ascii_only: bool = False) -> AsyncIterator[Bench]:
     walk = Walk(State(BOOK), Record(tmp_path), "me@here", "lab", up, tmp_path, ("true",))
-    app = RunbookApp(walk, ascii_only=ascii_only)
+    app = RunbookApp(walk, glyphs="ascii" if ascii_only else "blocks")
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield Bench(app, pilot)

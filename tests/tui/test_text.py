@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from csworkbench.tui.glyphs import ASCII, BLOCK, Cell, choose, names
+from csworkbench.tui.glyphs import ASCII, BLOCK, LIGHT, Cell, choose, names
 from csworkbench.tui.text import clean, fit, narrow
 from csworkbench.tui.times import bounds, relative, seconds, span, utc
 
@@ -57,10 +57,12 @@ def test_times() -> None:
 
 
 def test_both_sets_have_one_cell_per_glyph_and_states_differ() -> None:
-    for glyphs in (BLOCK, ASCII):
+    for glyphs in (BLOCK, LIGHT, ASCII):
         assert len(set(glyphs.cells)) == len(Cell)
         for name in names():
             assert all(cell_len(c) == 1 for c in getattr(glyphs, name)), name
+    below_32 = set("►▼♦○↓")  # code page 437 has them where Python has control characters
+    assert all(g in below_32 or g.encode("cp437") for name in names() for g in getattr(LIGHT, name))
     assert all(getattr(ASCII, name).isascii() for name in names())
 
 
@@ -71,8 +73,12 @@ def test_ascii_text_is_ascii() -> None:
 def test_choice_of_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("locale.getencoding", lambda: "UTF-8")
     monkeypatch.delenv("CSWORKBENCH_ASCII", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
     assert choose() is BLOCK
-    assert choose(True) is ASCII
+    assert choose("ascii") is ASCII
+    monkeypatch.setenv("TERM", "linux")
+    assert choose() is LIGHT
+    assert choose("blocks") is BLOCK
     monkeypatch.setenv("CSWORKBENCH_ASCII", "1")
     assert choose() is ASCII
     monkeypatch.setenv("CSWORKBENCH_ASCII", "0")

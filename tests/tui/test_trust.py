@@ -91,7 +91,7 @@ def test_control_lanes_stand_at_the_bottom_and_fold_into_the_worst(view: RunView
     rows = Rows()
     (folded,) = (i for i, row in enumerate(rows.build(view, 1)) if row.service is Service.CONTROL)
     assert folded == len(rows.build(view, 1)) - 1
-    rows.toggle(Service.CONTROL)
+    rows.unfolded ^= {Service.CONTROL}
     built = rows.build(view, 1)
     painter = Painter(view, BLOCK)
     told = [
@@ -102,11 +102,11 @@ def test_control_lanes_stand_at_the_bottom_and_fold_into_the_worst(view: RunView
     assert len(told) > 2
     kinds = ["itself" if "itself" in text else "peer" for text in told]
     assert kinds == sorted(kinds), "by what they ask"
-    assert told[0].startswith("▾ control itself")
+    assert told[0].startswith("4▾ control itself")
     worst = next(text for text in told if "█" in text)
     assert "vm04" in worst
     assert "to vm05" in worst
-    rows.toggle(Service.CONTROL)
+    rows.unfolded ^= {Service.CONTROL}
     assert "vm04" in text_of(painter.paint(rows.build(view, 1)[folded], window(4, 0.25, 30), Geometry(27, 30, 9)))
 
 

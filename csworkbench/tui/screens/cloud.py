@@ -28,7 +28,7 @@ _LEVEL_STYLES = {Level.PASS: "$success", Level.WARN: "$warning", Level.STOP: "b 
 class CloudScreen(Screen[None]):
     """Reads its source in a worker, which speaks to it by messages only."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in CLOUD_ACTIONS]
+    BINDINGS: ClassVar[list[BindingType]] = [binding for action in CLOUD_ACTIONS for binding in action.bindings()]
     AUTO_FOCUS = "#cloud-rows"
     CSS = """
     CloudScreen { background: $background; color: $foreground; }

@@ -33,11 +33,34 @@ def action_lines(actions: Iterable[Action]) -> list[Line]:
     return [((f"  {fit(a.shown_keys, 16)}", "b"), (fit(a.title, 29), ""), (a.help, "$muted")) for a in actions]
 
 
-def help_lines(glyphs: Glyphs) -> list[Line]:
+HERE = {
+    "timeline-rows": (
+        "The timeline has the keys",
+        "Left and Right move the cursor in time, Up and Down between lanes; Enter unfolds a service, m measures from",
+        "the cursor, n writes a note there, [ and ] go from outage to outage, f follows the present again.",
+    ),
+    "outages": (
+        "The list of outages has the keys",
+        "Up and Down choose an outage, the most important one first; Enter jumps to its place in the timeline.",
+        "Esc goes back to the timeline.",
+    ),
+}
+
+
+def here_lines(focused: str) -> list[Line]:
+    """What can be done where the keys go now; nothing for a widget that takes none."""
+    if focused not in HERE:
+        return []
+    heading, *texts = HERE[focused]
+    return [((heading, "b $accent"),), *(((f"  {text}", ""),) for text in texts), ()]
+
+
+def help_lines(glyphs: Glyphs, every: tuple[Action, ...] = ACTIONS) -> list[Line]:
     """The help as lines; made from the registry of actions."""
     lines: list[Line] = []
     for group in Group:
-        lines += [((group.value, "b $accent"),), *action_lines(a for a in ACTIONS if a.group is group), ()]
+        lines.append(((group.value, "b $accent"),))
+        lines += [*action_lines(a for a in every if a.group is group), ()]
     lines.append((("Lanes", "b $accent"),))
     for cell, style, meaning in MEANINGS:
         lines.append(((f"  {glyphs.cells[cell] * 4}{' ' * 12}", style), (meaning, "")))

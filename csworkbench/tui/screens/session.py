@@ -7,36 +7,32 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 
 from csworkbench.model.event import Phase
 from csworkbench.tui import actions
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.layout import Box, Layout
-from csworkbench.tui.messages import CursorMoved, ExportAsked, OutageChosen, ReplayMoved, StartConfirmed
-from csworkbench.tui.timeline.widget import Timeline
+from csworkbench.tui.messages import CursorMoved, ExportAsked, OutageChosen, StartConfirmed
 from csworkbench.tui.view import RunView
 from csworkbench.tui.widgets import PANELS, Panel
 from csworkbench.tui.widgets.chrome import DetailPanel
 from csworkbench.tui.widgets.outages import OutagesPanel
-from csworkbench.tui.widgets.time import TimelinePanel
 
 from .confirm import ConfirmScreen
+from .timeline_actions import TimelineActions
 
 SIDE = ("services", "outages", "network", "vantages")  # in the order in which a narrow terminal shows them
 
 
-class SessionScreen(Screen[None]):
+class SessionScreen(TimelineActions):
     """Shows a RunView; asks the app (by messages) for what leaves the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(actions.bindings())
     AUTO_FOCUS = "#timeline-rows"
 
     def __init__(self, view: RunView, layout: Layout, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.view = view
-        self.glyphs = glyphs
+        super().__init__(view, glyphs)
         self._layout_plan = layout
         self._panels: list[Widget] = []
         self._available: tuple[str, ...] = ()
@@ -60,6 +56,16 @@ class SessionScreen(Screen[None]):
         self.add_class(f"-side-{SIDE[0]}")
         self.show()
 
+    async def use_layout(self, layout: Layout) -> None:
+        """The same run in other boxes; cursor, window, folds and mark stay."""
+        before = self.timeline
+        self._layout_plan, self._panels = layout, []
+        async with self.batch():
+            await self.recompose()
+        self.timeline.adopt(before)
+        self.timeline.focus()
+        self.refresh_bindings()
+
     def show(self) -> None:
         """Take the run's news in all panels."""
         if not all(panel.is_attached for panel in self._panels):
@@ -72,11 +78,6 @@ class SessionScreen(Screen[None]):
         if available != self._available:
             self._available = available
             self.refresh_bindings()
-
-    @property
-    def timeline(self) -> Timeline:
-        """The timeline, which every layout has."""
-        return self.query_one(TimelinePanel).timeline
 
     def _show_detail(self) -> None:
         for panel in self.query(DetailPanel):
@@ -97,14 +98,6 @@ class SessionScreen(Screen[None]):
     def on_resize(self) -> None:
         """Another width has other keys."""
         self.refresh_bindings()
-
-    def refuse(self, action_id: str) -> bool:
-        """True, with a word to the person, when the action is not available now."""
-        action = actions.BY_ID[action_id]
-        why = action.refusal(self.view)
-        if why:
-            self.notify(self.glyphs.plain(f"{action.title}: {why}"), severity="warning", timeout=4, markup=False)
-        return bool(why)
 
     # Messages
 
@@ -138,91 +131,6 @@ class SessionScreen(Screen[None]):
         """Ask the app to export."""
         if not self.refuse("run.export"):
             self.post_message(ExportAsked())
-
-    def action_replay_pause(self) -> None:
-        """Pause the replay, or go on."""
-        if self.view.playback is not None:
-            self.view.playback.toggle()
-            self.show()
-
-    def action_replay_speed(self, steps: int) -> None:
-        """Faster or slower."""
-        if self.view.playback is not None:
-            self.view.playback.change_speed(steps)
-            self.show()
-
-    def action_replay_skip(self, seconds: int) -> None:
-        """Go on some seconds before or after the present."""
-        if not self.refuse("replay.on"):
-            self.post_message(ReplayMoved(max(self.view.now_ns + seconds * 1_000_000_000, self.view.state.started_ns)))
-
-    def action_replay_cursor(self) -> None:
-        """Go on at the cursor."""
-        if not self.refuse("replay.cursor") and self.timeline.cursor_ns is not None:
-            self.post_message(ReplayMoved(self.timeline.cursor_ns))
-            self.timeline.follow()
-
-    def action_follow(self) -> None:
-        """Follow the present."""
-        if not self.refuse("time.follow"):
-            self.timeline.follow()
-
-    def action_zoom(self, levels: int) -> None:
-        """Zoom in or out."""
-        self.timeline.zoom(levels)
-
-    def action_fit(self) -> None:
-        """Show the whole run."""
-        self.timeline.fit()
-
-    def action_move(self, columns: int) -> None:
-        """Move the cursor in time."""
-        self.timeline.move(columns)
-
-    def action_pan(self, direction: int) -> None:
-        """Half a page."""
-        self.timeline.pan(direction)
-
-    def action_go_to_change(self) -> None:
-        """To the change, or the start of measuring before there is one."""
-        self.timeline.go_to(self.view.anchor_ns)
-
-    def action_toggle_utc(self) -> None:
-        """Switch the axis."""
-        self.timeline.toggle_utc()
-
-    def action_select(self, direction: int) -> None:
-        """Move the cursor between rows, or in the list when that has the focus."""
-        if isinstance(self.focused, OutagesPanel):
-            (self.focused.action_cursor_down if direction > 0 else self.focused.action_cursor_up)()
-        else:
-            self.timeline.select(direction)
-
-    def action_timeline(self) -> None:
-        """Focus the timeline."""
-        self.timeline.focus()
-
-    def action_fold(self) -> None:
-        """Fold or unfold the service under the cursor."""
-        if not self.refuse("rows.fold") and self.timeline.fold() is None:
-            self.notify("There is nothing to unfold in this row", timeout=3, markup=False)
-
-    def action_outage(self, direction: int) -> None:
-        """To the next or previous outage in time."""
-        if self.refuse("outage.next"):
-            return
-        here = self.timeline.cursor_ns
-        ordered = sorted(self.view.outages, key=lambda o: (o.start_ns, o.lane))
-        row = self.timeline.row
-        lane = row.lane if row is not None else -1
-        if here is None:
-            self.timeline.go_to_outage(ordered[0] if direction > 0 else ordered[-1])
-            return
-        key = (here, lane)
-        after = [o for o in ordered if (o.start_ns, o.lane) > key]
-        before = [o for o in ordered if (o.start_ns, o.lane) < key]
-        chosen = (after[:1] if direction > 0 else before[-1:]) or ([ordered[0]] if direction < 0 else [ordered[-1]])
-        self.timeline.go_to_outage(chosen[0])
 
     def action_outage_list(self) -> None:
         """Focus the list of outages; on a narrow terminal it comes to the front."""

@@ -10,7 +10,7 @@ from csworkbench.measurement.totals import LaneReport
 from csworkbench.model.event import Phase
 from csworkbench.model.sample import mac_text
 from csworkbench.tui.text import clean
-from csworkbench.tui.times import bounds, clock_text, relative, seconds, utc
+from csworkbench.tui.times import bounds, clock_text, relative, seconds
 from csworkbench.tui.view import RunView, lane_label, subject_of
 
 from .rows import Kind, Row
@@ -25,22 +25,22 @@ def detail(view: RunView, row: Row | None, window: Window, at_ns: int | None) ->
         Kind.EVENTS: lambda: _event(view, at_ns),
         Kind.OWNERS: lambda: _owners(view, row.lane, at_ns) if row else "",
         Kind.PHASES: lambda: _phase(view, at_ns),
+        Kind.QUIET: lambda: f"no outage so far: {row.label}" if row else "",
     }
     return makers.get(row.kind, str)() if row is not None else ""
 
 
 def outage_text(view: RunView, outage: Outage) -> str:
-    """An outage in words: `down 14:03:11.42 – 14:03:12.84 · 1.42 s [1.32, 1.52] · timeout 14`. Times are UTC.
+    """An outage in words: `down 14:03:11.42 – 14:03:12.84 · 1.42 s [1.32, 1.52] · timeout 14`. Times are UTC or local.
 
     What makes it doubtful, and the bound of its clock, follow.
     """
-    wall = view.state.wall_ns
-    end = "still open" if outage.open and not outage.end_ns else utc(wall(outage.end_ns))
+    end = "still open" if outage.open and not outage.end_ns else view.clock(outage.end_ns)
     kind = "blip" if outage.blip else "down"
     lane = view.state.lanes[outage.lane].lane
     ipv6 = ":" in lane.target
     text = (
-        f"{kind} {utc(wall(outage.start_ns))} – {end} · "
+        f"{kind} {view.clock(outage.start_ns)} – {end} · "
         f"{seconds(outage.down_ns)} {bounds(outage.low_ns, outage.high_ns)} · "
         f"{causes_text(outage.causes, lane.prober, ipv6=ipv6)}"
     )
@@ -72,15 +72,14 @@ def _lane(view: RunView, lane_id: int, window: Window, at_ns: int | None) -> str
     outages = f", {len(report.outages)} outages" if len(report.outages) > 1 else ""
     every = f"every {lane.interval_ns / 1e9:g} s"
     target = f"{clean(lane.vantage, 40)} → {clean(lane.target, 60)}{f':{lane.port}' if lane.port else ''}"
-    state = "up" if at_ns is None else f"at {utc(view.state.wall_ns(at_ns))} no outage"
+    state = "up" if at_ns is None else f"at {view.clock(at_ns)} no outage"
     if not report.sent:
         return f"{name}: nothing counted yet · {target} {every}"
     unknown = f", {report.unknown} unknown" if report.unknown else ""
     blind = _blind(report, window, at_ns)
     if blind is not None:
-        wall = view.state.wall_ns
         return (
-            f"{name}: blind {utc(wall(blind.start_ns))} – {utc(wall(blind.end_ns))} · "
+            f"{name}: blind {view.clock(blind.start_ns)} – {view.clock(blind.end_ns)} · "
             f"{seconds(blind.end_ns - blind.start_ns)}: {clean(blind.cause, 80)} · an outage may have gone unseen"
         )
     return f"{name}: {state} · {report.ok} ok, {report.fail} lost{unknown} of {report.sent}{outages} · {target} {every}"
@@ -109,26 +108,30 @@ def _job(view: RunView, job_id: str) -> str:
     job = view.state.jobs.get(job_id)
     if job is None or not job.changes:
         return "no job has been started yet"
-    wall, begin, ended = view.state.wall_ns, job.changes[0], job.ended
-    text = f"job {clean(job.command, 60)}: started {utc(wall(begin.first_new_ns))} UTC"
+    begin, ended = job.changes[0], job.ended
+    text = f"job {clean(job.command, 60)}: started {view.clock(begin.first_new_ns)} {view.zone}"
     if ended is None:
         return f"{text}, {job.status.value}"
-    window = f"between {utc(wall(ended.last_old_ns))} and {utc(wall(ended.first_new_ns))} UTC"
+    window = f"between {view.clock(ended.last_old_ns)} and {view.clock(ended.first_new_ns)} {view.zone}"
     error = f": {clean(ended.text, 200)}" if ended.text else ""
     return f"{text}, {ended.status.value} {window}{error}"
 
 
 def _event(view: RunView, at_ns: int | None) -> str:
     events = view.state.cloud_events
-    if not events:
-        return "no events of CloudStack yet"
+    note = min(view.notes, key=lambda n: abs(n[0] - (at_ns or view.now_ns)), default=None)
     placed = [(view.state.event_span(seen, event), event) for seen, event in events]
+    if note is not None and at_ns is not None:
+        nearest = min((abs(low - at_ns) for (low, _), _ in placed), default=None)
+        if nearest is None or abs(note[0] - at_ns) <= nearest:
+            return f"note at {view.clock(note[0])} {view.zone}: {clean(note[1])}"
+    if not placed:
+        return "no events of CloudStack yet"
     if at_ns is None:
         (low, high), event = placed[-1]
     else:
         (low, high), event = min(placed, key=lambda item: abs(item[0][0] - at_ns))
-    wall = view.state.wall_ns
-    when = f"between {utc(wall(low))} and {utc(wall(high))} UTC"
+    when = f"between {view.clock(low)} and {view.clock(high)} {view.zone}"
     name = f"{clean(event.type, 60)} {clean(event.state, 20)} {clean(event.level, 10)}"
     return f"{name}: {clean(event.description)} · {when}"
 
@@ -140,7 +143,7 @@ def _owners(view: RunView, lane_id: int, at_ns: int | None) -> str:
     state = view.state.lanes[lane_id]
     index = max((i for i, (t, _) in enumerate(owners) if at_ns is None or t <= at_ns), default=0)
     since, mac = owners[index]
-    text = f"gateway {clean(state.lane.target, 40)} is {mac_text(mac)} since {utc(view.state.wall_ns(since))} UTC"
+    text = f"gateway {clean(state.lane.target, 40)} is {mac_text(mac)} since {view.clock(since)} {view.zone}"
     if index:
         text += f", before that {mac_text(owners[index - 1][1])}"
     if state.second_owners:
@@ -158,4 +161,4 @@ def _phase(view: RunView, at_ns: int | None) -> str:
     after = (
         f" ({relative(since - view.anchor_ns, 1)})" if view.change_ns is not None and phase is not Phase.CHANGE else ""
     )
-    return f"phase {phase.value} since {utc(view.state.wall_ns(since))} UTC{after}{f' · {clean(why)}' if why else ''}"
+    return f"phase {phase.value} since {view.clock(since)} {view.zone}{after}{f' · {clean(why)}' if why else ''}"

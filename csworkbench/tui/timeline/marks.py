@@ -5,8 +5,8 @@ from csworkbench.model.event import JobStatus, Phase
 from csworkbench.model.sample import mac_text
 from csworkbench.model.state import JobState
 from csworkbench.tui.glyphs import Cell, Glyphs
-from csworkbench.tui.text import clean
-from csworkbench.tui.times import SECOND, relative, seconds, span, utc
+from csworkbench.tui.text import clean, narrow
+from csworkbench.tui.times import SECOND, TimeBase, relative, seconds, span
 from csworkbench.tui.view import RunView
 
 from .canvas import Canvas, Parts
@@ -15,13 +15,15 @@ from .window import Window
 TICKS_NS = tuple(int(s * SECOND) for s in (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200))
 NAME_LEAST = 4  # a phase's name is cut to no fewer characters
 _GOOD, _BAD = "job-good", "job-bad"
+NOTE_SHOWN = 24  # characters of a note in its row; the detail line has all of it
 TICK_ROOM = 10  # columns between two labels
 MEASURED = (Phase.WARMUP, Phase.BASELINE, Phase.READY, Phase.CHANGE, Phase.SETTLE, Phase.MEASURE, Phase.COLLECT)
 
 
-def axis(window: Window, view: RunView, glyphs: Glyphs, *, in_utc: bool) -> Parts:
-    """Labels at round times, and where the present is."""
+def axis(window: Window, view: RunView, glyphs: Glyphs, mark_ns: int | None = None) -> Parts:
+    """Labels at round times, where the present is, and the mark that distances are measured from."""
     canvas = Canvas(window.columns)
+    in_utc = view.base is not TimeBase.RELATIVE
     room = TICK_ROOM if not in_utc else TICK_ROOM + 2
     every = next((t for t in TICKS_NS if t >= window.step_ns * room), TICKS_NS[-1])
     # UTC ticks stand at round UTC times, relative ones at round distances from the change.
@@ -29,11 +31,13 @@ def axis(window: Window, view: RunView, glyphs: Glyphs, *, in_utc: bool) -> Part
     at_ns = anchor + -((anchor - window.start_ns) // every) * every
     digits = 1 if every < SECOND else 0
     while at_ns < window.end_ns:
-        label = utc(view.state.wall_ns(at_ns), digits) if in_utc else _label(at_ns - view.anchor_ns, every, digits)
+        label = view.clock(at_ns, digits) if in_utc else _label(at_ns - view.anchor_ns, every, digits)
         if view.change_ns is not None and not in_utc and at_ns == view.anchor_ns:
             label = "change"
         canvas.put(window.column(at_ns), f"{glyphs.bar}{label}", "axis")
         at_ns += every
+    if mark_ns is not None and window.shows(mark_ns):
+        canvas.put(window.column(mark_ns), glyphs.point, "now")
     if view.moving and window.shows(view.now_ns):
         canvas.put(window.column(view.now_ns), glyphs.now, "now")
     return canvas.parts()
@@ -92,8 +96,17 @@ def job(window: Window, view: RunView, glyphs: Glyphs, state: JobState) -> Parts
 
 
 def events(window: Window, view: RunView, glyphs: Glyphs, rows: int) -> list[Parts]:
-    """CloudStack's events, packed into rows: a mark, as wide as its time is uncertain, then type and state."""
+    """Operators' notes and CloudStack's events, packed into rows.
+
+    An event is a mark, as wide as its time is uncertain, then type and state. Notes come first: a person wrote them.
+    """
     canvases = [Canvas(window.columns) for _ in range(rows)]
+    for at_ns, text in view.notes:
+        if window.shows(at_ns):
+            first, label = window.column(at_ns), narrow(clean(text, NOTE_SHOWN))
+            free = next((c for c in canvases if c.free(first, first + len(label) + 1)), canvases[-1])
+            free.put(first, glyphs.note, "note")
+            free.put(first + 1, glyphs.plain(label), "note")
     spans = [(view.state.event_span(seen, event), event) for seen, event in view.state.cloud_events]
     for (low, high), event in sorted(spans, key=lambda item: item[0]):
         first = window.column(low)

@@ -8,7 +8,7 @@ from csworkbench.measurement.order import widened
 from csworkbench.measurement.outage import Outage
 from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.text import clean, fit, width
-from csworkbench.tui.times import number
+from csworkbench.tui.times import TimeBase, number
 from csworkbench.tui.view import RunView, lane_label, subject_of
 
 from . import marks
@@ -18,7 +18,7 @@ from .track import LaneTrack
 from .window import Window
 
 CELL_STYLES = ("none", "up", "down", "edge", "degraded", "unknown", "blind", "ambiguous")
-FOLD = 2
+FOLD = 3
 SERVICE = 7
 
 
@@ -33,7 +33,7 @@ class Geometry:
     @staticmethod
     def of(cells: int) -> "Geometry":
         """Divide a row: labels get what is needed first, figures only where there is room."""
-        label = 12 if cells < 40 else 27 if cells < 120 else 32
+        label = 12 if cells < 40 else 28 if cells < 120 else 33
         figure = 0 if cells < 40 else 9
         return Geometry(label, max(cells - label - figure, 1), figure)
 
@@ -44,7 +44,7 @@ class Painter:
     def __init__(self, view: RunView, glyphs: Glyphs) -> None:
         self.view = view
         self.glyphs = glyphs
-        self.in_utc = False
+        self.mark_ns: int | None = None
         self._tracks: dict[int, LaneTrack] = {}
         self._cells: dict[int, tuple[tuple[object, ...], bytearray]] = {}
 
@@ -77,11 +77,11 @@ class Painter:
             kept = self._cells[lane_id] = (key, cells)
         return kept[1]
 
-    def _body(self, row: Row, window: Window) -> Parts:
+    def _body(self, row: Row, window: Window) -> Parts:  # noqa: PLR0911 - one case for each kind of row
         view, glyphs = self.view, self.glyphs
         match row.kind:
             case Kind.AXIS:
-                return marks.axis(window, view, glyphs, in_utc=self.in_utc)
+                return marks.axis(window, view, glyphs, self.mark_ns)
             case Kind.PHASES:
                 return marks.phases(window, view, glyphs)
             case Kind.JOB:
@@ -93,16 +93,24 @@ class Painter:
                 return marks.owners(window, view, glyphs, row.lane, self.cells(row.lane, window))
             case Kind.LANE:
                 return lane_parts(self.cells(row.lane, window), glyphs)
+            case Kind.QUIET:
+                return ((fit(glyphs.plain(row.label), window.columns), "axis"),)
+
+    def _zone(self) -> str:
+        return "" if self.view.base is TimeBase.RELATIVE else self.view.zone
 
     def _label(self, row: Row, cells: int) -> Parts:
         if row.kind is Kind.AXIS:
-            return ((fit("UTC" if self.in_utc else "", cells), "axis"),)
+            return ((fit(f"   {self._zone()}", cells), "axis"),)
         mark = {"folded": self.glyphs.folded, "unfolded": self.glyphs.unfolded}.get(row.fold, " ") if row.first else " "
+        digit = str(row.digit or " ")
         if row.kind is not Kind.LANE:
             text = row.label
+            if row.kind is Kind.QUIET:
+                return ((digit, "axis"), (f"{mark} {fit('no outage', cells - FOLD - 1)} ", "label-beside"))
             if row.kind is Kind.JOB and row.job:
                 text += f"    {clean(self.view.state.jobs[row.job].command, 60)}"
-            return ((fit(f"  {self.glyphs.plain(text)}", cells - 1) + " ", "label-mark"),)
+            return ((fit(f"   {self.glyphs.plain(text)}", cells - 1) + " ", "label-mark"),)
         lane = self.view.state.lanes[row.lane].lane
         service = fit(row.label if row.first else "", SERVICE)
         room = cells - FOLD - SERVICE - 2
@@ -113,6 +121,7 @@ class Painter:
         taken = min(width(subject), max(room - 6, room // 2))
         kind = fit(clean(lane_label(self.view, lane), 40), room - taken - 1)
         return (
+            (f"{digit}", "axis"),
             (f"{mark} {self.glyphs.plain(service)} ", "service"),
             (f"{self.glyphs.plain(kind)} ", "label" if lane.headline else "label-beside"),
             (f"{self.glyphs.plain(fit(subject, taken))} ", "label" if lane.headline else "label-beside"),

@@ -12,24 +12,25 @@ from textual.strip import Strip
 
 from csworkbench.measurement.outage import Outage
 from csworkbench.model.event import Phase
-from csworkbench.model.lane import Service
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.messages import CursorMoved
 from csworkbench.tui.view import RunView
 
 from .canvas import Parts, changed, text_of
 from .detail import detail
+from .measure import Point, distance, point
 from .paint import Geometry, Painter
-from .rows import Kind, Row, Rows, event_rows
+from .rows import LOW_ROWS, Kind, Row, Rows, event_rows
 from .window import DEFAULT_STEP_NS, Window, zoom_text
 
 STYLES = (
     "none", "up", "down", "edge", "degraded", "unknown", "blind", "ambiguous", "axis", "now", "phase", "phase-name",
     "phase-change", "phase-change-name", "job", "job-unsure", "job-good", "job-bad", "event", "event-bad",
     "event-unsure", "owner-0", "owner-1", "owner-2", "owner-none", "owner-second", "label", "label-mark",
-    "label-beside", "service", "figure", "figure-open", "cursor", "row-cursor",
+    "label-beside", "service", "figure", "figure-open", "note", "cursor", "row-cursor", "mark",
 )  # fmt: skip
-BACKGROUNDS = ("cursor", "row-cursor")
+BACKGROUNDS = ("cursor", "row-cursor", "mark")
+OWN_COLOURS = {"cursor": Style(reverse=True), "row-cursor": Style(underline=True), "mark": Style(reverse=True)}
 FROZEN = 1  # the axis stays while rows scroll
 
 
@@ -47,6 +48,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         self.following = True
         self.cursor_ns: int | None = None
         self.cursor_row = 0
+        self.mark: Point | None = None
         self._geometry = Geometry.of(80)
         self._built: list[Row] = []
         self._painted: dict[int, Parts] = {}
@@ -66,7 +68,10 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         """What stands under the cursor, in words."""
         if self.window is None or self.row is None:
             return ""
-        return detail(self.view, self.row, self.window, self.cursor_ns)
+        text = detail(self.view, self.row, self.window, self.cursor_ns)
+        if self.mark is None or self.cursor_ns is None or self.cursor_ns == self.mark.at_ns:
+            return text
+        return f"{distance(self.mark, point(self.view, self.row, self.window, self.cursor_ns))} · {text}"
 
     @property
     def status(self) -> str:
@@ -74,7 +79,8 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         if self.window is None:
             return ""
         mode = "following" if self.following and self.view.moving else "paused" if self.view.moving else ""
-        return f"{zoom_text(self.window.step_ns)}{f' · {mode}' if mode else ''}"
+        found = f"only {self.rows.wanted!r} · " if self.rows.wanted else ""
+        return f"{found}{zoom_text(self.window.step_ns)}{f' · {mode}' if mode else ''}"
 
     def text_rows(self) -> list[str]:
         """Every row as text, for tests."""
@@ -90,6 +96,8 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         self._geometry = Geometry.of(width)
         self._place_window(height)
         built = self.rows.build(self.view, event_rows(height))
+        if height < LOW_ROWS and len(built) > height:
+            built = self.rows.build(self.view, event_rows(height), low=True)
         # Another VM in the same row is no other row: its cells are compared like any news.
         if [(r.kind, r.service) for r in built] != [(r.kind, r.service) for r in self._built]:
             self._rebuild(built)
@@ -176,16 +184,29 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         return strip
 
     def _strip(self, index: int, parts: Parts, width: int) -> Strip:
-        base = self.rich_style
+        base = self._base()
         if index == self.cursor_row:
             base += self._style("row-cursor")
         strip = Strip([Segment(text, base + self._style(style) if style else base) for text, style in parts if text])
         strip = strip.adjust_cell_length(width, base)
-        if self.cursor_ns is not None and self.window is not None and self.window.shows(self.cursor_ns):
-            x = self._geometry.label + self.window.column(self.cursor_ns)
-            under = strip.crop(x, x + 1).apply_style(self._style("cursor"))
-            strip = Strip.join([strip.crop(0, x), under, strip.crop(x + 1)])
-        return strip
+        if self.mark is not None:
+            strip = self._column(strip, self.mark.at_ns, "mark")
+        return strip if self.cursor_ns is None else self._column(strip, self.cursor_ns, "cursor")
+
+    def _column(self, strip: Strip, at_ns: int, style: str) -> Strip:
+        """The strip with the column of a time marked."""
+        if self.window is None or not self.window.shows(at_ns):
+            return strip
+        x = self._geometry.label + self.window.column(at_ns)
+        under = strip.crop(x, x + 1).apply_style(self._style(style))
+        return Strip.join([strip.crop(0, x), under, strip.crop(x + 1)])
+
+    def _base(self) -> Style:
+        """The widget's own style; Textual makes it anew from all ancestors each time that it is asked."""
+        style = self._styles.get("")
+        if style is None:
+            style = self._styles[""] = self.rich_style
+        return style
 
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
@@ -193,7 +214,11 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
             full = self.get_component_rich_style(f"timeline--{name}")
             # Without its background, so that the cursor's shows through.
             front = Style(color=full.color, bold=full.bold)
-            style = self._styles[name] = Style(bgcolor=full.bgcolor) if name in BACKGROUNDS else front
+            if name in BACKGROUNDS:
+                # Nobody knows which of the terminal's own colours can be read on which.
+                own = self.app.native_ansi_color
+                front = OWN_COLOURS[name] if own else Style(bgcolor=full.bgcolor)
+            style = self._styles[name] = front
         return style
 
     def notify_style_update(self) -> None:
@@ -272,6 +297,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         """Put the cursor on an outage's lane and onset; unfolds the service when the lane is not shown."""
         service = self.view.state.lanes[outage.lane].lane.service
         if all(r.lane != outage.lane or r.kind is not Kind.LANE for r in self._built):
+            self.rows.wanted = ""
             self.rows.unfolded.add(service)
             self.show()
         self.cursor_row = next(
@@ -298,19 +324,51 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         elif self.cursor_row >= top + height:
             self.scroll_to(y=self.cursor_row - height + 1, animate=False)
 
-    def fold(self) -> Service | None:
-        """Fold or unfold the service under the cursor; None where there is nothing to fold."""
+    def fold(self) -> bool:
+        """Fold or unfold the service under the cursor; False where there is nothing to fold."""
         row = self.row
-        if row is None or row.service is None or not row.fold:
-            return None
-        self.rows.toggle(row.service)
+        if row is None or not self.rows.toggle(row):
+            return False
         self._moved()
-        return row.service
+        return True
 
-    def toggle_utc(self) -> None:
-        """Switch the axis."""
-        self.painter.in_utc = not self.painter.in_utc
+    def cycle_time(self) -> None:
+        """Relative times, UTC, local times."""
+        self.view.base = self.view.base.next
         self._moved()
+
+    def set_mark(self) -> bool:
+        """Measure from the cursor from now on; a second time at the same place forgets it. False without a cursor."""
+        if self.cursor_ns is None or self.window is None:
+            return False
+        again = self.mark is not None and self.mark.at_ns == self.cursor_ns
+        self.mark = None if again else point(self.view, self.row, self.window, self.cursor_ns)
+        self.painter.mark_ns = self.mark.at_ns if self.mark is not None else None
+        self._moved()
+        return True
+
+    def jump(self, digit: int) -> bool:
+        """To the row with that digit; False when there is none."""
+        index = next((i for i, row in enumerate(self._built) if row.digit == digit), None)
+        if index is None:
+            return False
+        self.cursor_row = index
+        self._scroll_to_cursor()
+        self._moved()
+        return True
+
+    def search(self, text: str) -> int:
+        """Show only lanes whose words hold the text, all for an empty one; how many lanes are shown."""
+        self.rows.wanted = text.strip().lower()
+        self._moved()
+        return sum(row.kind is Kind.LANE for row in self._built)
+
+    def adopt(self, other: "Timeline") -> None:
+        """Look at what another timeline looked at: another layout has made this one."""
+        self.rows, self.painter = other.rows, other.painter
+        self.window, self.following, self._fitted = other.window, other.following, other._fitted
+        self.cursor_ns, self.cursor_row, self.mark = other.cursor_ns, other.cursor_row, other.mark
+        self._built = other._built
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a click on a label folds."""
@@ -322,5 +380,5 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         column = event.x - self._geometry.label
         if 0 <= column < self.window.columns:
             self.go_to(self.window.time(column))
-        elif column >= 0 or self.fold() is None:
+        elif column >= 0 or not self.fold():
             self._moved()

@@ -11,7 +11,9 @@ from csworkbench.tui.view import RunView
 from .base import Panel
 from .chrome import DetailPanel, GuidePanel, HeaderPanel, KeysPanel
 from .facts import NetworkPanel, ServicesPanel
+from .figures import FiguresPanel
 from .outages import OutagesPanel
+from .report import ReportPanel
 from .time import TimelinePanel
 from .vantages import VantagesPanel
 
@@ -23,6 +25,8 @@ PANELS: dict[str, Callable[[RunView, Glyphs], Widget]] = {
     "outages": OutagesPanel,
     "vantages": VantagesPanel,
     "timeline": TimelinePanel,
+    "figures": FiguresPanel,
+    "report": ReportPanel,
     "detail": DetailPanel,
     "keys": KeysPanel,
 }

@@ -19,6 +19,7 @@ from .base import LinesPanel
 RUNNING = "running"
 BLIND_SHOWN_NS = 1_000_000_000
 NAMED_AT_MOST = 2
+FIRST = (Service.EGRESS, Service.INGRESS)  # always with a line of their own
 TWO_LINES_FOR = 3  # services; more get one line each
 
 
@@ -116,9 +117,12 @@ class ServicesPanel(LinesPanel):
             yield (("no lanes yet", "$faint"),)
         spoken = {r.lane.service for r in self.view.reports.values() if r.sent}
         quiet = [r for r in self.view.services if r.service in spoken and not r.outages]
-        folded = quiet if self.screen.has_class("-narrow") and tight else []
+        narrow = self.screen.has_class("-narrow")
+        folded = quiet if narrow and tight else []
+        beside = [r for r in self.view.services if r.service not in FIRST and r.outages] if folded else []
+        beside = beside if len(beside) > 1 else []
         for report in self.view.services:
-            if report in folded:
+            if report in folded or report in beside:
                 continue
             if report.service not in spoken:
                 yield ((fit(report.service.value, 11), "b"), ("  nothing counted yet", "$faint"))
@@ -131,9 +135,23 @@ class ServicesPanel(LinesPanel):
                 yield from _service(report, cells)
             if report.service is Service.EGRESS and report.outages and not self.screen.has_class("-narrow"):
                 yield from _split(self.view.egress_split, cells)
+        if beside:
+            yield tuple(_beside(beside, cells))
         if folded:
             names = ", ".join(report.service.value for report in folded)
             yield ((fit("no outage", 12), "$success"), (fit(names, cells - 12), "$muted"))
+
+
+def _beside(reports: list[ServiceReport], cells: int) -> Iterable[tuple[str, str]]:
+    """Several services in one line, the longest downtime first, as far as there is room."""
+    left = cells
+    for report in sorted(reports, key=lambda r: (not r.open, -r.down_ns)):
+        text = f"{report.service.value} {number(report.down_ns)} s   "
+        if width(text.rstrip()) > left:
+            yield ("…", "$muted")
+            return
+        left -= width(text)
+        yield (text, "b $error" if report.open else "b $accent")
 
 
 def _split(egress: EgressSplit | None, cells: int) -> Iterable[Line]:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/keys.md says what the registry of actions says. `python -m tests.tui.test_keys_doc` writes it anew."""
+
+from pathlib import Path
+
+from csworkbench.tui.actions import ACTIONS, Group
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
+HEAD = """\
+# Keys
+
+All actions of the workbench. The command palette (`Ctrl+P`) finds them by name, `?` shows them on the screen.
+
+Keys of your own stand in `config.yaml` by the action's id, several with commas:
+
+```yaml
+keys:
+  time.zoom_in: i
+  time.zoom_out: o, minus
+  outage.list: f5
+```
+
+An id that is not there, and a key that two actions would have, are errors when the workbench starts.
+"""
+
+
+def page() -> str:
+    """The page from the registry."""
+    parts = [HEAD]
+    for group in Group:
+        rows = [f"| {_keys(a.shown_keys)} | {a.title} | {a.help} | `{a.id}` |" for a in ACTIONS if a.group is group]
+        parts.append(
+            "\n".join([f"## {group.value}", "", "| Key | Does | More | Id |", "|---|---|---|---|", *rows]) + "\n"
+        )
+    return "\n".join(parts)
+
+
+def _keys(shown: str) -> str:
+    return " ".join(f"`{key}`" if key != "to" else key for key in shown.split())
+
+
+def test_the_page_is_that_of_the_registry() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run: python -m tests.tui.test_keys_doc"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
