@@ -67,6 +67,7 @@ def check(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         assert width <= 2 * outage["interval_s"] + 0.020, (truth, outage)
 
 
+@pytest.mark.slow
 def test_known_outages_lie_within_the_bounds(tmp_path: Path) -> None:
     check(measure(tmp_path, breaks(3, seed=1)))
 

@@ -61,7 +61,10 @@ def test_a_tenant_that_refuses_ssh(tmp_path: Path) -> None:
     """`refused: skip` leaves it out and says so; `refused: fail` ends as not measurable."""
     with lab("--vms", "2"):
         assert csworkbench("lab", "fault", "ssh-off").returncode == 0
-        quick = {"phases": "phases: {warmup: 1s, baseline: 2s, confirm: 1s, settle_limit: 1m, calibrate: 0s}"}
+        quick = {
+            "phases": "phases: {warmup: 1s, baseline: 2s, confirm: 1s, settle_limit: 1m, calibrate: 0s}",
+            "lanes": "lanes: [egress, ingress]",
+        }
         failed = csworkbench(
             "run", str(scenario(tmp_path, tenants="tenants: {vms: all, refused: fail}", **quick)), "--yes"
         )

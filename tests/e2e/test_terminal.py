@@ -152,6 +152,7 @@ def test_a_terminal_that_goes_during_the_restart_costs_nothing(tmp_path: Path, t
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_export_and_quit_from_the_keyboard(tmp_path: Path, terminal: Terminal) -> None:
     follower = follow(tmp_path)
     confirm(terminal, follower)
