@@ -14,16 +14,6 @@ from .scapy_import import ARP, ICMP, IP, TCP, UDP, Ether
 ECHO_BYTES = 56  # as ping sends
 
 
-def ones_sum(data):
-    """The one's complement sum of 16-bit words, folded."""
-    if len(data) % 2:
-        data = bytes(data) + b"\0"
-    total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
-
-
 def echo_request(payload):
     """An ICMP echo request with id and seq 0; (bytes, sum of its words without the checksum)."""
     filler = bytes(range(ECHO_BYTES - len(payload)))

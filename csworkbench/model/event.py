@@ -40,6 +40,9 @@ class Verdict(StrEnum):
     NOT_MEASURABLE = "not measurable"
 
 
+SUCCESSES = (Verdict.MEASURED, Verdict.RESTARTED, Verdict.UPGRADED)
+
+
 class Level(StrEnum):
     """How much a notice matters."""
 

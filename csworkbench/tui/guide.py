@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from csworkbench.model.event import ChannelState, Level, OperationPlanned, Phase, Verdict
+from csworkbench.model.event import SUCCESSES, ChannelState, Level, OperationPlanned, Phase
 
 from .text import clean
 from .times import bounds, number, relative, seconds, span
@@ -11,8 +11,6 @@ from .view import RunView
 
 Part = tuple[str, str]
 Line = tuple[Part, ...]
-
-GOOD = (Verdict.MEASURED, Verdict.RESTARTED, Verdict.UPGRADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ def _ended(view: RunView) -> str:
 def _result(view: RunView) -> Guidance:
     verdict = view.state.verdict
     assert verdict is not None  # noqa: S101 - the caller has looked
-    good = verdict.verdict in GOOD and not verdict.over_budget
+    good = verdict.verdict in SUCCESSES and not verdict.over_budget
     word = verdict.verdict.value.upper() + (", OVER BUDGET" if verdict.over_budget else "")
     heading: list[Part] = [(f" {word} ", "verdict-good" if good else "verdict-bad")]
     missing = view.state.missing_records

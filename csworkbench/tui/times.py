@@ -76,13 +76,8 @@ def zone_name(base: TimeBase, wall_ns: int) -> str:
         return "local"
 
 
-def utc(wall_ns: int, digits: int = 2) -> str:
-    """Wall time of day in UTC: `14:03:11.42`. A stamp outside of datetime's range is shown as `?`."""
-    return day_time(wall_ns, digits, UTC)
-
-
 def day_time(wall_ns: int, digits: int, zone: tzinfo | None) -> str:
-    """Wall time of day in a zone; None is the machine's own."""
+    """Wall time of day in a zone (None: the machine's own): `14:03:11.42`; `?` outside of datetime's range."""
     try:
         stamp = datetime.fromtimestamp(wall_ns // SECOND, zone)
     except (OverflowError, OSError, ValueError):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Untrusted text, durations, glyphs."""
 
+from datetime import UTC
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from rich.cells import cell_len
 
 from csworkbench.tui.glyphs import ASCII, BLOCK, LIGHT, Cell, choose, names
 from csworkbench.tui.text import clean, fit, narrow
-from csworkbench.tui.times import bounds, relative, seconds, span, utc
+from csworkbench.tui.times import bounds, day_time, relative, seconds, span
 
 
 @given(st.text(max_size=300))
@@ -52,8 +54,8 @@ def test_times() -> None:
     assert span(-3725 * 10**9) == "-1:02:05"
     assert relative(-2_500_000_000, 1) == "-2.5 s"
     assert relative(125 * 10**9) == "+2:05"
-    assert utc(1_795_183_391_420_000_000) == "14:03:11.42"
-    assert utc(2**80) == "?"
+    assert day_time(1_795_183_391_420_000_000, 2, UTC) == "14:03:11.42"
+    assert day_time(2**80, 2, UTC) == "?"
 
 
 def test_both_sets_have_one_cell_per_glyph_and_states_differ() -> None:

@@ -4,15 +4,13 @@
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from csworkbench.model.event import Verdict
+from csworkbench.model.event import SUCCESSES
 from csworkbench.results.budget import budget_of
 from csworkbench.results.headline import bounds
 from csworkbench.results.run_result import RunResult
 from csworkbench.results.times import rfc3339, seconds
 
 from .elements import element
-
-PASSED = (Verdict.MEASURED, Verdict.RESTARTED, Verdict.UPGRADED)
 
 
 def junit(results: Sequence[RunResult]) -> str:
@@ -52,7 +50,7 @@ def _case(name: str, run: str, down_ns: int, failure: str) -> Element:
 
 def _passed(result: RunResult) -> bool:
     verdict = result.state.verdict
-    return verdict is not None and verdict.verdict in PASSED
+    return verdict is not None and verdict.verdict in SUCCESSES
 
 
 def _why(result: RunResult) -> str:

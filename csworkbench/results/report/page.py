@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from csworkbench.measurement.arp_report import ArpReport
 from csworkbench.measurement.outage import Outage
-from csworkbench.model.event import Verdict
+from csworkbench.model.event import SUCCESSES
 from csworkbench.model.lane import Service
 from csworkbench.results import comparison_tables
 from csworkbench.results.answers import changed_line
@@ -24,7 +24,6 @@ from .comparison_chart import chart
 from .elements import Child, element, extend, html, table
 from .timeline import timeline
 
-GOOD = (Verdict.MEASURED, Verdict.RESTARTED, Verdict.UPGRADED)
 OUTAGES = 200  # rows in the list; the CSV files have all
 METHOD = (
     "Each lane is probed on schedule from inside the tenant VMs or from outside, whatever came of the probes before. "
@@ -59,7 +58,7 @@ def page(
 def _run(result: RunResult, labels: str) -> list[Child]:
     state = result.state
     opened, verdict = state.opened, state.verdict
-    good = verdict is not None and verdict.verdict in GOOD and not verdict.over_budget
+    good = verdict is not None and verdict.verdict in SUCCESSES and not verdict.over_budget
     about = " · ".join(
         word
         for word in (

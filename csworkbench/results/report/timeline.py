@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from csworkbench.measurement.totals import LaneReport
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane, Prober, Service
+from csworkbench.model.sample import mac_text
 from csworkbench.results.run_result import RunResult
 
 from .elements import element
@@ -175,7 +176,7 @@ def _owners(result: RunResult, scale: Scale, lane: Lane) -> Row:
     parts = []
     for i, (from_ns, mac) in enumerate(changes):
         until = changes[i + 1][0] if i + 1 < len(changes) else scale.to_ns
-        text = ":".join(f"{mac >> shift & 255:02x}" for shift in range(40, -1, -8))
+        text = mac_text(mac)
         parts.append(_bar(scale, from_ns, until, f"owner o{macs.index(mac) % OWNERS}", text))
         if scale.x(until) - scale.x(from_ns) > 120:
             parts.append(element("text", text, x=scale.x(max(from_ns, scale.from_ns)) + 4, y=ROW - 4, cls="owner-name"))
