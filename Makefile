@@ -37,9 +37,9 @@ system:
 demo: setup
 	@$(BIN)/csworkbench demo
 
-# Two tests at a time, then those that measure, one after the other.
+# Four tests at a time, for many of them only wait; then those that measure, one after the other.
 test: setup
-	$(BIN)/python -m pytest -q -m "not slow and not timed" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "not slow and not timed" -n 4 --dist loadfile
 	$(BIN)/python -m pytest -q -m "not slow and timed"
 
 test-full: setup

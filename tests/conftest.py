@@ -7,20 +7,9 @@ from pathlib import Path
 
 import pytest
 
-TIMED_FOLDERS = frozenset({"bench", "engine", "probes", "probing"})
+TIMED_FOLDERS = frozenset({"bench", "probes"})
 UNTIMED = frozenset(  # pure ones in these folders
-    {
-        *(
-            "bench/test_judgement",
-            "engine/test_baseline",
-            "engine/test_fitting",
-            "engine/test_roles",
-            "engine/test_verdict",
-        ),
-        *("probes/test_old_python", "probes/test_plan", "probes/test_spool", "probing/test_bundle"),
-        *("probing/test_derive", "probing/test_frames", "probing/test_hostile", "probing/test_lanes"),
-        *("probing/test_shell_spool", "probing/test_spool_reader"),
-    }
+    {"bench/test_judgement", "probes/test_old_python", "probes/test_plan", "probes/test_spool"}
 )
 TIMED_FILES = frozenset(
     {
