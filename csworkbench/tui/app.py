@@ -111,6 +111,7 @@ class WorkbenchApp(App[None]):
         self.set_interval(self._period_s, self.tick)
         if not self.is_headless:
             terminal.watch(self._terminal_gone)
+            self.call_after_refresh(terminal.calm_collector)
 
     def on_unmount(self) -> None:
         """Give the signals back."""

@@ -23,11 +23,16 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from fcntl import ioctl
 from pathlib import Path
 
+from rich.console import RenderableType
+from textual.screen import Screen
+from textual.strip import Strip
+
 from csworkbench.model import event as ev
 from csworkbench.model.event import Event, Phase
 from csworkbench.model.lane import Lane, Prober, Service, Vantage, VantageKind
 from csworkbench.model.sample import Outcome, Reason, Sample
 from csworkbench.tui.app import WorkbenchApp
+from csworkbench.tui.terminal import calm_collector
 
 from .output import Output, words
 
@@ -165,16 +170,45 @@ async def keys_under_load(count: int, lanes: int = 100) -> tuple[float, float]:
     async with app.run_test(size=SIZE):
         feed.queue.put_nowait(numbered(bodies_of(lanes), 1, T0_NS) + arrivals(lanes, 0, 100, 10_000))
         await until(lambda: app.session.timeline.window is not None)
+        calm_collector()  # as with a terminal
+        painted = Painted(app)
         loading = asyncio.create_task(load())
         for i in range(count):
-            row = app.session.timeline.cursor_row
+            before = painted.cursor
             begin = time.perf_counter()
-            app.simulate_key("down" if i % 2 == 0 else "up")
-            await until(lambda before=row: app.session.timeline.cursor_row != before and not _dirty(app))
+            app.simulate_key(("down", "left", "up", "right")[i % 4])
+            await until(lambda old=before: painted.cursor != old and painted.on_screen == painted.cursor)
             taken.append((time.perf_counter() - begin) * 1000)
             await asyncio.sleep(0.02)
         loading.cancel()
     return statistics.median(taken), p99(taken)
+
+
+class Painted:
+    """Knows which place of the timeline's cursor has gone out to the terminal."""
+
+    def __init__(self, app: WorkbenchApp) -> None:
+        self._timeline = app.session.timeline
+        self._drawn: tuple[int, int | None] | None = None
+        self.on_screen: tuple[int, int | None] | None = None
+        draw, show = self._timeline.render_line, app._display
+
+        def render_line(y: int) -> Strip:
+            if self._timeline._index(y) == self._timeline.cursor_row:
+                self._drawn = self.cursor
+            return draw(y)
+
+        def display(screen: Screen[object], renderable: RenderableType | None) -> None:
+            show(screen, renderable)
+            self.on_screen = self._drawn
+
+        self._timeline.render_line = render_line  # type: ignore[method-assign]
+        app._display = display  # type: ignore[method-assign]
+
+    @property
+    def cursor(self) -> tuple[int, int | None]:
+        """(row, ns) of the cursor."""
+        return self._timeline.cursor_row, self._timeline.cursor_ns
 
 
 async def large_run(samples: int, moves: int) -> tuple[float, float]:

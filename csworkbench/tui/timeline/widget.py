@@ -247,6 +247,16 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
         self.post_message(CursorMoved())
 
+    def _to_row(self, index: int) -> None:
+        """Put the cursor on a row; the row that it leaves and that row are all that is drawn."""
+        left, self.cursor_row = self.cursor_row, index
+        self._scroll_to_cursor()
+        width = self.scrollable_content_region.width
+        for row in (left, index):
+            self._strips.pop(row, None)
+            self.refresh(Region(0, row if row < FROZEN else row - self.scroll_offset.y, width, 1))
+        self.post_message(CursorMoved())
+
     def follow(self) -> None:
         """Back to the present; the cursor column goes."""
         self.following, self.cursor_ns, self._fitted = True, None, False
@@ -287,11 +297,16 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
 
     def go_to(self, at_ns: int) -> None:
         """Put the cursor at a time and bring it into view."""
-        if self.window is not None:
-            self.following = False
-            self.cursor_ns = at_ns
-            self.window = self.window.showing(at_ns)
+        if self.window is None:
+            return
+        before, self.window = self.window, self.window.showing(at_ns)
+        self.following, self.cursor_ns = False, at_ns
+        if self.window != before:
             self._moved()
+            return
+        self._strips.clear()  # only the cursor's column differs
+        self.refresh()
+        self.post_message(CursorMoved())
 
     def go_to_outage(self, outage: Outage) -> None:
         """Put the cursor on an outage's lane and onset; unfolds the service when the lane is not shown."""
@@ -312,9 +327,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         while 0 <= index < len(self._built) and not self._built[index].selectable:
             index += direction
         if 0 <= index < len(self._built):
-            self.cursor_row = index
-            self._scroll_to_cursor()
-            self._moved()
+            self._to_row(index)
 
     def _scroll_to_cursor(self) -> None:
         height = self.scrollable_content_region.height
@@ -352,9 +365,7 @@ class Timeline(ScrollView, can_focus=True, inherit_bindings=False):
         index = next((i for i, row in enumerate(self._built) if row.digit == digit), None)
         if index is None:
             return False
-        self.cursor_row = index
-        self._scroll_to_cursor()
-        self._moved()
+        self._to_row(index)
         return True
 
     def search(self, text: str) -> int:
