@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line. Commands are loaded when they are called: `lab nc` must start fast."""
 
+import gc
 import importlib
 import sys
 
@@ -8,6 +9,7 @@ import click
 
 from csworkbench import __version__
 
+GC_THRESHOLDS = (20_000, 20, 50)  # what is imported stays: looking through it again and again is a fifth of a start
 COMMANDS = {
     "demo": ("demo", "The test cloud and the workbench, ready to press the key."),
     "lab": ("lab", "The built-in test cloud."),
@@ -72,6 +74,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the `csworkbench` script."""
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         cli.main(prog_name="csworkbench")
     except BrokenPipeError:

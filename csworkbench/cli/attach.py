@@ -4,8 +4,8 @@
 import click
 
 from .common import fail, has_terminal
+from .find import find
 from .live import live_runs
-from .runs import find
 from .screen_options import Look, screen_options
 from .workbench import follow_plain, open_workbench
 

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud screen's source: the API behind the list that the TUI shows."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from csworkbench.cloudstack import CloudStackError
-from csworkbench.config import ConfigError
 from csworkbench.model.event import RunOpened
-from csworkbench.model.scenario import Scenario
 from csworkbench.recording.library import RunFolder
 from csworkbench.recording.reader import RunFileError, RunFileReader
-from csworkbench.tui.cloud import CloudLost, CloudView
-from csworkbench.upgrade import Facts, assess
-from csworkbench.upgrade import preflight as run_checks
 
-from .cloud_access import open_cloud, read_facts
+if TYPE_CHECKING:
+    from csworkbench.model.scenario import Scenario
+    from csworkbench.tui.cloud import CloudView
+    from csworkbench.upgrade import Facts
 
 
 class ApiSource:
@@ -27,6 +27,13 @@ class ApiSource:
 
     async def read(self, progress: Callable[[str], None]) -> CloudView:
         """Ask for everything. Raises CloudLost."""
+        # What speaks to a cloud is loaded when somebody asks for one: a workbench on a run starts a second sooner.
+        from csworkbench.cloudstack import CloudStackError
+        from csworkbench.config import ConfigError
+        from csworkbench.tui.cloud import CloudLost
+
+        from .cloud_access import open_cloud, read_facts
+
         try:
             async with open_cloud(self.name) as opened:
                 facts = await read_facts(
@@ -38,6 +45,10 @@ class ApiSource:
 
 
 def _judge(facts: Facts) -> CloudView:
+    from csworkbench.tui.cloud import CloudView
+    from csworkbench.upgrade import assess
+    from csworkbench.upgrade import preflight as run_checks
+
     return CloudView(facts, assess(facts.fleet), run_checks(facts))
 
 

@@ -12,8 +12,9 @@ from csworkbench.results import comparison_tables as tables
 from csworkbench.results.comparison import compare as compare_runs
 
 from .common import fail
+from .find import find
 from .run_list import Wanted, listed
-from .runs import find, load
+from .runs import load
 
 FORMS = ("text", "markdown", "csv", "json")
 

@@ -12,9 +12,9 @@ from csworkbench.recording.labels import read_labels
 from csworkbench.recording.library import RUN_FILE, RunFolder, all_runs, runs_dir
 
 from .common import fail
+from .find import find
 from .live import is_live
 from .run_list import Since, Wanted, listed
-from .runs import find
 
 
 @click.command()

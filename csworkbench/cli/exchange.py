@@ -12,8 +12,8 @@ from csworkbench.recording.reader import RunFileError
 from csworkbench.recording.redact import redact_file
 
 from .common import fail
+from .find import find
 from .live import is_live
-from .runs import find
 
 
 @click.command("import")

@@ -11,7 +11,8 @@ from csworkbench.results.gate import gate as hold
 
 from .common import fail
 from .compare import chosen
-from .runs import find, load
+from .find import find
+from .runs import load
 
 
 @click.command()

@@ -10,7 +10,7 @@ from csworkbench.recording.library import RUN_FILE, RunFolder
 from csworkbench.results.tables import harmless
 
 from .common import fail
-from .runs import find
+from .find import find
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})  # -h…: a tag to take

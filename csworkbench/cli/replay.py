@@ -7,11 +7,12 @@ import click
 
 from csworkbench.model.event import Event
 from csworkbench.recording.library import RunFolder
+from csworkbench.recording.reader import RunFileError, RunFileReader
 from csworkbench.tui.playback import Playback, paced
 
 from .common import fail, has_terminal
+from .find import find
 from .live import is_live
-from .runs import find, load
 from .screen_options import Look, screen_options
 from .workbench import FileFeed, follow_plain, open_workbench
 
@@ -38,7 +39,10 @@ def replay(run: str, speed: float | None, plain: bool, look: Look) -> None:
     folder = find(run)
     if is_live(folder):
         fail(f"{folder.name} is going on: `csworkbench attach {folder.name}` shows it", 2)
-    load(folder)  # says in one line what is wrong with a file that cannot be read
+    try:
+        RunFileReader(folder.file).close()  # says in one line what is wrong with a file that cannot be read
+    except RunFileError as error:
+        fail(str(error), 1)
     if plain or not has_terminal():
         raise SystemExit(
             follow_plain(folder, FileFeed(folder) if speed is None else ReplayFeed(folder, Playback(speed)))

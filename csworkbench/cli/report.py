@@ -20,7 +20,8 @@ from csworkbench.results.summary import summarise
 from csworkbench.results.tables import printable
 
 from .common import fail
-from .runs import find, load
+from .find import find
+from .runs import load
 
 FORMS = {".html": "HTML", ".xml": "JUnit", ".md": "Markdown", ".jsonl": "JSON Lines"}
 

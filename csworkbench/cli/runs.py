@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from csworkbench.recording.labels import read_labels
-from csworkbench.recording.library import RunFolder, RunNotFound, all_runs, find_run, runs_dir
+from csworkbench.recording.library import RunFolder, all_runs, runs_dir
 from csworkbench.recording.reader import RunFileError
 from csworkbench.results.export import Form, export_run
 from csworkbench.results.headline import text_report
@@ -18,15 +18,8 @@ from csworkbench.results.summary import summarise
 from csworkbench.results.tables import harmless
 
 from .common import fail
+from .find import find
 from .run_list import Since
-
-
-def find(text: str) -> RunFolder:
-    """A run by what the user typed; ends with 2 when there is none."""
-    try:
-        return find_run(text, runs_dir())
-    except RunNotFound as error:
-        fail(str(error), 2)
 
 
 def load(folder: RunFolder) -> RunResult:

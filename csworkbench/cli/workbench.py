@@ -15,7 +15,7 @@ from csworkbench.engine.client import CodecError, NoEngine, Viewer
 from csworkbench.model.event import Event, RunClosed
 from csworkbench.recording.library import RunFolder
 from csworkbench.recording.reader import RunFileError, RunFileReader
-from csworkbench.results.export import export_run
+from csworkbench.tui.feed import FeedLost
 
 from .cloud_screen import source_of
 from .common import fail
@@ -73,15 +73,18 @@ class FileFeed:
         return str(self._folder.path)
 
     async def events(self) -> AsyncIterator[list[Event]]:
-        """All events, in chunks."""
-        reader = RunFileReader(self._folder.file)
+        """All events, in chunks. Raises FeedLost where the file is damaged."""
         try:
-            after = 0
-            while batch := await asyncio.to_thread(reader.read, after):
-                after = batch[-1].seq
-                yield batch
-        finally:
-            reader.close()
+            reader = RunFileReader(self._folder.file)
+            try:
+                after = 0
+                while batch := await asyncio.to_thread(reader.read, after):
+                    after = batch[-1].seq
+                    yield batch
+            finally:
+                reader.close()
+        except RunFileError as error:
+            raise FeedLost(str(error)) from None
 
     async def send(self, command: str, **args: str) -> None:
         """A finished run takes no commands."""
@@ -106,6 +109,8 @@ def open_workbench(
     from csworkbench.tui.layout import LayoutError
 
     async def export() -> str:
+        from csworkbench.results.export import export_run
+
         target = folder.path / "export"
         await asyncio.to_thread(export_run, folder.file, target)
         return str(target)
@@ -152,5 +157,5 @@ def follow_plain(folder: RunFolder, feed: LiveFeed | FileFeed | None = None) -> 
     except KeyboardInterrupt:
         sys.stderr.write("detached; the run goes on\n")
         return 0
-    except (RunFileError, CodecError) as error:
+    except (FeedLost, CodecError) as error:
         fail(str(error), 1)

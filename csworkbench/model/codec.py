@@ -3,12 +3,13 @@
 
 import json
 import re
-from typing import Any, get_args
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, get_args
 
 from .event import Body, Event, LateArrived, SamplesArrived
 from .sample import MOST, Sample, sample_of
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 _KINDS: dict[str, type] = {re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in get_args(Body)}
 _NAMES: dict[type, str] = {cls: kind for kind, cls in _KINDS.items()}
@@ -24,11 +25,13 @@ def kind_of(body: Body) -> str:
     return _NAMES[type(body)]
 
 
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+_ADAPTERS: dict[type, "TypeAdapter[Any]"] = {}
 
 
-def _adapter(cls: type) -> TypeAdapter[Any]:
+def _adapter(cls: type) -> "TypeAdapter[Any]":
     if cls not in _ADAPTERS:
+        from pydantic import TypeAdapter  # noqa: PLC0415 - a workbench is on the screen before its first event
+
         _ADAPTERS[cls] = TypeAdapter(cls)
     return _ADAPTERS[cls]
 
@@ -69,8 +72,8 @@ def body_from_json(kind: str, data: Any) -> Body | None:
         return body
     try:
         validated: Body = _adapter(cls).validate_python(data)
-    except ValidationError as error:
-        raise CodecError(f"{kind}: {error.errors()[0]['msg']}") from None
+    except ValueError as error:  # pydantic's ValidationError, which has several lines
+        raise CodecError(f"{kind}: {error.errors()[0]['msg'] if hasattr(error, 'errors') else error}") from None
     return validated
 
 

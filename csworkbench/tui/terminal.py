@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 LOOK_S = 1.0
 GRACE_S = 2.0
-GC_THRESHOLDS = (5000, 20, 50)  # frames make and drop small objects in thousands; hardly any are in cycles
 
 
 def calm_collector() -> None:
@@ -27,7 +26,6 @@ def calm_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def gone() -> bool:
