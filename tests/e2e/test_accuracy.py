@@ -4,6 +4,7 @@
 import json
 import random
 import subprocess
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,24 @@ def breaks(count: int, seed: int) -> list[tuple[str, int]]:
     return [(path, ms) for ms in lengths for path in ("egress", "ingress")]
 
 
-def measure(tmp_path: Path, wanted: list[tuple[str, int]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Make each outage while `watch` runs; (what the cloud says, what the run says of one lane of that path)."""
+def measure(
+    tmp_path: Path, wanted: list[tuple[str, int]], beside: AbstractContextManager[object] | None = None
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Make each outage while `watch` runs; (what the cloud says, what the run says of one lane of that path).
+
+    `beside` is entered once the run measures, and left before it ends.
+    """
     with lab("--vms", "2"):
         words = [*COMMAND, "watch", str(scenario(tmp_path, "watch")), "--json"]
         watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         assert watching.stderr is not None
         assert any("phase: measure" in line for line in watching.stderr), "it never began to measure"
         truths = []
-        for path, ms in wanted:
-            done = csworkbench("lab", "break", path, "--ms", str(ms))
-            assert done.returncode == 0, done.stderr
-            truths.append(json.loads(done.stdout))
+        with beside or nullcontext():
+            for path, ms in wanted:
+                done = csworkbench("lab", "break", path, "--ms", str(ms))
+                assert done.returncode == 0, done.stderr
+                truths.append(json.loads(done.stdout))
         watching.terminate()
         out, err = watching.communicate(timeout=120)
         assert watching.returncode == 0, err
