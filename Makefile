@@ -4,16 +4,17 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-# What the test cloud is made of, and what the benchmarks compare with.
+# What the test cloud is made of, what the benchmarks compare with, and the database of the team store's tests.
 PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base haproxy keepalived conntrackd busybox-static openssh-server openssh-client openssl procps util-linux \
-	iputils-ping iputils-arping fping radvd sudo
+	iputils-ping iputils-arping fping radvd sudo postgresql
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
 .PHONY: setup system demo test test-full lint bench bench-full strategies clean
 
 setup: system .venv/ready
 
-# Installs what is missing where it may, names it where it may not. No service is started by it.
+# Installs what is missing where it may, names it where it may not. No service is started by it, nor at the next boot:
+# without a cluster of its own PostgreSQL has none to start.
 system:
 	@missing=""; for p in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$p"; done; \
@@ -23,6 +24,8 @@ system:
 	echo "installing:$$missing"; \
 	policy=/usr/sbin/policy-rc.d; made=""; \
 	[ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null && $(SUDO) chmod +x $$policy && made=1; }; \
+	case "$$missing" in *postgresql*) own=/etc/postgresql-common/createcluster.conf; \
+		[ -e $$own ] || { $(SUDO) mkdir -p $${own%/*} && echo 'create_main_cluster = false' | $(SUDO) tee $$own >/dev/null; };; esac; \
 	$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	status=$$?; [ -z "$$made" ] || $(SUDO) rm -f $$policy; exit $$status
 

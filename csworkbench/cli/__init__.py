@@ -23,6 +23,8 @@ COMMANDS = {
     "note": ("labels", "Keep a note with a run."),
     "delete": ("delete", "Delete runs."),
     "import": ("exchange", "Take in a colleague's run files."),
+    "push": ("push", "Copy runs to the team's store."),
+    "pull": ("push", "Copy runs of the team's store to this machine."),
     "redact": ("exchange", "Copy a run without names and addresses, to pass it on."),
     "show": ("runs", "Show a run's result."),
     "export": ("runs", "Write a run's CSV files."),
@@ -34,8 +36,10 @@ COMMANDS = {
     "doctor": ("doctor", "What this machine can do, and what to install or allow."),
     "layout": ("layout", "Check workbench layouts."),
     "engine": ("engine", "The engine of one run (started by other commands)."),
+    "publish": ("push", "What copies a run to the team's store (started by other commands)."),
+    "exporter": ("exporter", "What serves a run's metrics (started by other commands)."),
 }
-HIDDEN = ("engine",)
+HIDDEN = ("engine", "publish", "exporter")
 WORDS = {"import": "import_"}  # a command whose name is a word of Python
 
 

@@ -7,6 +7,7 @@ from .common import fail, has_terminal
 from .find import find
 from .live import live_runs
 from .screen_options import Look, screen_options
+from .team import Team, clearly, current, store_option
 from .workbench import follow_plain, open_workbench
 
 
@@ -15,8 +16,12 @@ from .workbench import follow_plain, open_workbench
 @click.option("--read-only", is_flag=True, help="Look, but start and stop nothing.")
 @click.option("--plain", is_flag=True, help="One line per change of state instead of the workbench.")
 @screen_options
+@store_option
 def attach(run: str | None, read_only: bool, plain: bool, look: Look) -> None:
-    """Watch RUN, or the newest run that is going on."""
+    """Watch RUN, or the newest run that is going on. With --store: one of another workbench, read-only."""
+    team = current()
+    if team is not None:
+        raise SystemExit(_attach_team(team, run, plain, look))
     if run is None:
         live = live_runs()
         if not live:
@@ -27,3 +32,19 @@ def attach(run: str | None, read_only: bool, plain: bool, look: Look) -> None:
     if plain or not has_terminal():
         raise SystemExit(follow_plain(folder))
     raise SystemExit(open_workbench(folder, read_only=read_only, look=look))
+
+
+def _attach_team(team: Team, wanted: str | None, plain: bool, look: Look) -> int:
+    from .team_feed import TeamFeed
+
+    with clearly():
+        if wanted is None:
+            found = next((run for run in team.runs() if run.stored.live), None)
+            if found is None:
+                fail(f"no run is going on in {team.store.shown}", 1)
+        else:
+            found = team.find(wanted)
+        feed = TeamFeed(found)
+        if plain or not has_terminal():
+            return follow_plain(found, feed)
+        return open_workbench(found, read_only=True, look=look, feed=feed)

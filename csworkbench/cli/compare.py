@@ -15,6 +15,7 @@ from .common import fail
 from .find import find
 from .run_list import Wanted, listed
 from .runs import load
+from .team import clearly, store_option
 
 FORMS = ("text", "markdown", "csv", "json")
 
@@ -26,6 +27,7 @@ FORMS = ("text", "markdown", "csv", "json")
 @click.option("--base", default="", help="A run of the arm to compare with; the first one's otherwise.")
 @click.option("--form", type=click.Choice(FORMS), default="text", show_default=True)
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@store_option
 def compare(runs: Sequence[str], named: str | None, tags: Sequence[str], base: str, form: str, to: Path | None) -> None:
     """Group RUNs by arm (environment, operation and all that changes a figure) and compare with the first arm.
 
@@ -55,4 +57,5 @@ def compare(runs: Sequence[str], named: str | None, tags: Sequence[str], base: s
 
 def chosen(named: str, tags: Sequence[str]) -> list[RunFolder]:
     """Runs by name and tags, oldest first, so that the first arm measured is the base."""
-    return [run.folder for run in reversed(listed(runs_dir(), Wanted(named, tags=tuple(tags))))]
+    with clearly():
+        return [run.folder for run in reversed(listed(runs_dir(), Wanted(named, tags=tuple(tags))))]

@@ -8,13 +8,13 @@ from datetime import datetime
 
 import click
 
-from csworkbench.recording.labels import read_labels
 from csworkbench.recording.library import RUN_FILE, RunFolder, all_runs, runs_dir
 
 from .common import fail
 from .find import find
 from .live import is_live
 from .run_list import Since, Wanted, listed
+from .team import TeamRun, clearly, current, store_option
 
 
 @click.command()
@@ -22,6 +22,7 @@ from .run_list import Since, Wanted, listed
 @click.option("--older-than", type=Since(), help="All runs begun before: an age (90d, 12h) or a UTC date.")
 @click.option("--keep-tagged", is_flag=True, help="Leave out runs that have a tag.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@store_option
 def delete(runs: Sequence[str], older_than: datetime | None, keep_tagged: bool, yes: bool) -> None:
     """Delete RUNs with all that lies in their folders, after a preview and a question. Never one that goes on."""
     if not runs and older_than is None:
@@ -34,7 +35,7 @@ def delete(runs: Sequence[str], older_than: datetime | None, keep_tagged: bool, 
             click.echo(f"kept     {folder.name}  {why}", err=True)
         else:
             doomed.append(folder)
-            click.echo(f"delete   {folder.name}  {_size(folder) / 2**20:.1f} MiB  {_tags(folder)}".rstrip(), err=True)
+            click.echo(f"delete   {folder.name}  {_size(folder)}  {_tags(folder)}".rstrip(), err=True)
     if not doomed:
         click.echo("nothing to delete", err=True)
         return
@@ -49,7 +50,7 @@ def delete(runs: Sequence[str], older_than: datetime | None, keep_tagged: bool, 
 def _wanted(runs: Sequence[str], older_than: datetime | None) -> list[RunFolder]:
     base = runs_dir()
     named = [find(run) for run in runs]
-    own = {folder.path.resolve() for folder in all_runs(base)}
+    own = {folder.path.resolve() for folder in (all_runs(base) if current() is None else named)}
     for folder in named:
         if folder.path.resolve() not in own or folder.file_name != RUN_FILE:
             fail(f"{folder.file} is no run under {base}: only runs of the library are deleted", 2)
@@ -57,26 +58,35 @@ def _wanted(runs: Sequence[str], older_than: datetime | None) -> list[RunFolder]
         return named
     # A run without a time (an unreadable one) is of no known age: it goes only by name.
     limit_ns = older_than.timestamp() * 1e9
-    return named + [run.folder for run in listed(base, Wanted()) if 0 < run.entry.started_ns < limit_ns]
+    with clearly():
+        return named + [run.folder for run in listed(base, Wanted()) if 0 < run.entry.started_ns < limit_ns]
 
 
 def _kept(folder: RunFolder, keep_tagged: bool) -> str:
     if is_live(folder):
         return "it is going on"
-    return f"it is tagged: {_tags(folder)}" if keep_tagged and read_labels(folder.path).tags else ""
+    return f"it is tagged: {_tags(folder)}" if keep_tagged and folder.labels.tags else ""
 
 
 def _tags(folder: RunFolder) -> str:
-    return " ".join(f"+{tag}" for tag in read_labels(folder.path).tags)
+    return " ".join(f"+{tag}" for tag in folder.labels.tags)
 
 
-def _size(folder: RunFolder) -> int:
-    return sum(path.lstat().st_size for path in folder.path.rglob("*") if path.is_file() and not path.is_symlink())
+def _size(folder: RunFolder) -> str:
+    if isinstance(folder, TeamRun):
+        return f"{folder.stored.position} entries"
+    found = sum(path.lstat().st_size for path in folder.path.rglob("*") if path.is_file() and not path.is_symlink())
+    return f"{found / 2**20:.1f} MiB"
 
 
 def _delete(folder: RunFolder) -> None:
     if is_live(folder):  # it may have been started while somebody thought about it
         fail(f"{folder.name} is going on; it and those after it were kept", 1)
+    if isinstance(folder, TeamRun):
+        with clearly():
+            folder.team.store.delete(folder.stored.name)
+        click.echo(f"deleted {folder.name}")
+        return
     try:
         if folder.path.is_symlink():
             folder.path.unlink()  # what it leads to is not ours

@@ -19,6 +19,7 @@ from csworkbench.model.scenario import Scenario
 from csworkbench.recording.library import RunFolder
 
 from .common import fail
+from .company import company
 from .compose import Consent
 from .host import Hosting, host
 from .live import is_live
@@ -39,7 +40,9 @@ def engine(folder: Path) -> None:
     # The terminal that started us may go at any time: only an order to this very process ends the run.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     hosting = Hosting(Consent(interactive=True), fresh_lab=True, signals=(signal.SIGTERM, signal.SIGINT))
-    raise SystemExit(asyncio.run(host(scenario, RunFolder(folder), hosting)))
+    with company(RunFolder(folder)):
+        code = asyncio.run(host(scenario, RunFolder(folder), hosting))
+    raise SystemExit(code)
 
 
 def start_detached(scenario: Scenario, folder: RunFolder) -> None:

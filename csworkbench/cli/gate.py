@@ -13,6 +13,7 @@ from .common import fail
 from .compare import chosen
 from .find import find
 from .runs import load
+from .team import store_option
 
 
 @click.command()
@@ -21,6 +22,7 @@ from .runs import load
 @click.option("--tag", "tags", multiple=True, help="The history: runs with this tag; several: with all of them.")
 @click.option("--percentile", type=click.FloatRange(1, 99.9), default=95.0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@store_option
 def gate(run: str, against: str, tags: Sequence[str], percentile: float, as_json: bool) -> None:
     """Hold RUN against a percentile of the downtime of like runs (the same arm), service by service.
 

@@ -6,9 +6,15 @@ import socket
 from csworkbench.engine.address import short_path
 from csworkbench.recording.library import RunFolder, all_runs, runs_dir
 
+from .team import TeamRun
+
 
 def is_live(folder: RunFolder) -> bool:
-    """True when the run's engine answers on its socket."""
+    """True when the run's engine answers on its socket; of a team's run, when it was added to just now."""
+    if isinstance(folder, TeamRun):
+        return folder.stored.live
+    if not folder.socket.exists():
+        return False
     try:
         with short_path(folder.socket) as path, socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)

@@ -14,6 +14,7 @@ from .common import fail, has_terminal
 from .find import find
 from .live import is_live
 from .screen_options import Look, screen_options
+from .team import store_option
 from .workbench import FileFeed, follow_plain, open_workbench
 
 
@@ -34,6 +35,7 @@ class ReplayFeed(FileFeed):
 @click.option("--speed", type=click.FloatRange(0.1, 1000), help="Times the pace of the recording  [default: 1].")
 @click.option("--plain", is_flag=True, help="One line per change of state; at once unless --speed is given.")
 @screen_options
+@store_option
 def replay(run: str, speed: float | None, plain: bool, look: Look) -> None:
     """Replay RUN: an id, the beginning of one, a path (also to a colleague's run.db), or `last`."""
     folder = find(run)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from csworkbench.recording.labels import read_labels
 from csworkbench.recording.library import RunFolder
 from csworkbench.recording.reader import RunFileError
 from csworkbench.recording.redact import redacted_states
@@ -22,6 +21,7 @@ from csworkbench.results.tables import printable
 from .common import fail
 from .find import find
 from .runs import load
+from .team import clearly, store_option
 
 FORMS = {".html": "HTML", ".xml": "JUnit", ".md": "Markdown", ".jsonl": "JSON Lines"}
 
@@ -32,6 +32,7 @@ FORMS = {".html": "HTML", ".xml": "JUnit", ".md": "Markdown", ".jsonl": "JSON Li
 @click.option("--title", default="", help="The report's heading.")
 @click.option("--base", default="", help="A run of the arm to compare with; the first one's otherwise.")
 @click.option("--redact", is_flag=True, help="Without names and addresses; the same pseudonym in all runs.")
+@store_option
 def report(runs: Sequence[str], to: Path, title: str, base: str, redact: bool) -> None:
     """Write RUNs (by default the last) to FILE. Its ending says how: .html, .xml (JUnit), .md, .jsonl (summaries).
 
@@ -60,14 +61,16 @@ def report(runs: Sequence[str], to: Path, title: str, base: str, redact: bool) -
 
 def _redacted(folders: list[RunFolder]) -> list[RunResult]:
     try:
-        return [analyse(state) for state in redacted_states([folder.file for folder in folders])]
+        with clearly():
+            files = [folder.file for folder in folders]
+        return [analyse(state) for state in redacted_states(files)]
     except RunFileError as error:
         fail(str(error), 1)
 
 
 def _labels(folder: RunFolder) -> str:
     """Tags and note in one line."""
-    labels = read_labels(folder.path)
+    labels = folder.labels
     return printable("  ".join(word for word in (" ".join(f"+{tag}" for tag in labels.tags), labels.note) if word))
 
 

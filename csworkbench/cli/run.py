@@ -22,9 +22,11 @@ from csworkbench.results.run_result import RunResult, load_result
 from csworkbench.results.summary import summarise, summarise_many
 
 from .common import fail
+from .company import company, metrics_option
 from .compose import Consent
 from .host import Hosting, host
 from .progress import Progress
+from .team import publish_option
 
 EXIT_ORDER = (2, 1, 5, 4, 3, 0)  # of repeated runs, the first that applies
 
@@ -88,7 +90,7 @@ def run_once(scenario: Scenario, hosting: Hosting) -> tuple[int, RunFolder]:
     except OSError as error:
         fail(f"cannot keep runs under {runs_dir()}: {error.strerror or error}; set CSWORKBENCH_DATA_DIR", 1)
     try:
-        with Progress() as progress:
+        with company(folder), Progress() as progress:
             return asyncio.run(host(scenario, folder, replace(hosting, listener=progress))), folder
     except sqlite3.Error as error:
         fail(
@@ -134,6 +136,8 @@ def _print(results: list[RunResult], as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before the operation.")
 @click.option("--force", is_flag=True, help="Go ahead although a check of the preflight says stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@metrics_option
+@publish_option
 def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, force: bool, as_json: bool) -> None:
     """Run SCENARIO: preflight, measure, operate, settle, verify, export.
 
@@ -162,6 +166,8 @@ def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, force: 
 @click.option("--for", "length", type=Duration(), help="How long, e.g. 60s; until Ctrl-C otherwise.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the CSV files here.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@metrics_option
+@publish_option
 def watch(scenario: Path, length: float | None, out: Path | None, as_json: bool) -> None:
     """Measure what SCENARIO names while somebody else operates. Nothing is changed."""
     loaded = replace(_load(scenario), operation=Operation())

@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from csworkbench.recording.labels import Labels, read_labels
+from csworkbench.recording.labels import Labels
 from csworkbench.recording.library import RunFolder, all_runs
 from csworkbench.results.run_index import Entry, RunIndex
 from csworkbench.results.tables import harmless
 
 from .live import is_live
+from .team import current
 
 ID_WIDTH, VERDICT_WIDTH, WIDTH = 33, 21, 80
 DAY_S = 86_400
@@ -91,15 +92,17 @@ class Wanted:
 
 def listed(base: Path, wanted: Wanted, limit: int | None = None) -> list[Listed]:
     """The newest runs that fit, newest first."""
-    folders, index = all_runs(base), RunIndex(base)
+    team = current()
+    folders: Sequence[RunFolder] = all_runs(base) if team is None else team.runs()
+    index = RunIndex(base if team is None else team.base)
     found: list[Listed] = []
     for folder in folders:
         if limit is not None and len(found) >= limit:
             break
-        labels = read_labels(folder.path)
+        labels = folder.labels
         if not set(wanted.tags) <= set(labels.tags):
             continue  # without reading its file
-        live = folder.socket.exists() and is_live(folder)
+        live = is_live(folder)
         run = Listed(folder, index.entry(folder), labels, live)
         if wanted.fits(run):
             found.append(run)

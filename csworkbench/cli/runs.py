@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from csworkbench.recording.labels import read_labels
 from csworkbench.recording.library import RunFolder, all_runs, runs_dir
 from csworkbench.recording.reader import RunFileError
 from csworkbench.results.export import Form, export_run
@@ -20,12 +19,14 @@ from csworkbench.results.tables import harmless
 from .common import fail
 from .find import find
 from .run_list import Since
+from .team import clearly, current, store_option
 
 
 def load(folder: RunFolder) -> RunResult:
     """Its figures; ends with 1 when the file cannot be read."""
     try:
-        return load_result(folder.file)
+        with clearly():
+            return load_result(folder.file)
     except RunFileError as error:
         fail(str(error), 1)
 
@@ -39,14 +40,18 @@ def load(folder: RunFolder) -> RunResult:
 @click.option("--tag", "tags", multiple=True, help="With this tag; several: with all of them.")
 @click.option("--live", is_flag=True, help="Only those that go on.")
 @click.option("--interrupted", is_flag=True, help="Only those whose engine is gone and did not end them.")
+@store_option
 def runs(as_json: bool, limit: int, **wanted: Any) -> None:
     """List the newest runs, the newest first. A cut id is a beginning that every command takes."""
     from . import run_list
 
-    names = [folder.name for folder in all_runs(runs_dir())]
-    if not names and not as_json:
-        click.echo(f"no runs yet under {runs_dir()}; `csworkbench demo` makes one", err=True)
-    found = run_list.listed(runs_dir(), run_list.Wanted(**wanted), limit)
+    team = current()
+    with clearly():
+        names = [folder.name for folder in (all_runs(runs_dir()) if team is None else team.runs())]
+        if not names and not as_json:
+            where = f"under {runs_dir()}; `csworkbench demo` makes one" if team is None else f"in {team.store.shown}"
+            click.echo(f"no runs yet {where}", err=True)
+        found = run_list.listed(runs_dir(), run_list.Wanted(**wanted), limit)
     for run in found:
         if run.entry.problem:
             click.echo(f"{run.folder.name}  unreadable: {run.entry.problem}", err=True)
@@ -63,10 +68,11 @@ def runs(as_json: bool, limit: int, **wanted: Any) -> None:
 @click.command()
 @click.argument("run", default="last")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@store_option
 def show(run: str, as_json: bool) -> None:
     """Show the result of RUN: an id, the beginning of one, a path, or `last`."""
     folder = find(run)
-    result, labels = load(folder), read_labels(folder.path)
+    result, labels = load(folder), folder.labels
     if as_json:
         click.echo(json.dumps(summarise(result), indent=2))
         return
@@ -81,13 +87,16 @@ def show(run: str, as_json: bool) -> None:
 @click.argument("run", default="last")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--form", type=click.Choice([str(form) for form in Form]), default="csv", show_default=True)
+@store_option
 def export(run: str, folder: Path, form: str) -> None:
     """Write samples.csv, outages.csv, events.csv, summary.csv and summary.json of RUN.
 
     --form is that of the samples: csv, jsonl (JSON Lines), or parquet (needs pyarrow).
     """
     try:
-        for path in export_run(find(run).file, folder, Form(form)):
+        with clearly():
+            file = find(run).file
+        for path in export_run(file, folder, Form(form)):
             click.echo(str(path))
     except NoPyarrow as error:
         fail(str(error), 2)

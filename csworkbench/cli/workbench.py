@@ -111,7 +111,7 @@ def open_workbench(
     async def export() -> str:
         from csworkbench.results.export import export_run
 
-        target = folder.path / "export"
+        target = folder.exports
         await asyncio.to_thread(export_run, folder.file, target)
         return str(target)
 

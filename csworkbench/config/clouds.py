@@ -83,11 +83,11 @@ def _from_config(document: yaml12.Document, name: str, entry: Mapping[str, Any],
         if key not in _KEYS:
             raise ConfigError(f"{document.where((*base, key))}: unknown key {key!r}; known: {', '.join(_KEYS)}")
     if "secret" in entry:
-        _check_private(Path(document.path))
+        check_private(Path(document.path))
         secret = str(entry["secret"])
     elif "secret_file" in entry:
         path = Path(str(entry["secret_file"])).expanduser()
-        _check_private(path)
+        check_private(path)
         secret = _read(path).strip()
         if not secret:
             raise ConfigError(f"{path}: holds no secret")
@@ -115,7 +115,7 @@ def _from_cloudmonkey(cmk: Path, name: str) -> Cloud | None:
         raise ConfigError(f"{cmk}: not a cloudmonkey configuration") from None
     if not parser.has_section(name):
         return None
-    _check_private(cmk)
+    check_private(cmk)
     for key in ("url", "apikey", "secretkey"):
         if not parser.get(name, key, fallback=""):
             raise ConfigError(f"{cmk}: profile {name!r} has no {key}")
@@ -134,7 +134,8 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read ({reason})") from None
 
 
-def _check_private(path: Path) -> None:
+def check_private(path: Path) -> None:
+    """Raises ConfigError when others may read a file that holds a secret."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

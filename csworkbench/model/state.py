@@ -38,6 +38,8 @@ class VantageState:
     calibrated: ev.Calibrated | None = None
     channel: ev.ChannelState = ev.ChannelState.OPENING
     losses: int = 0
+    reopened: int = 0  # after a loss
+    cut: bool = False  # lost, and not opened again
     echoes: list[ev.ClockEcho] = field(default_factory=list)
     last_clock: ev.RemoteClock | None = None
     clock_pairs: list[tuple[int, int]] = field(default_factory=list)  # (monotonic, realtime) of its own, ns
@@ -52,6 +54,8 @@ class VantageState:
             self.hushed[-1] = (self.hushed[-1][0], at_ns)
         self.channel = channel
         self.losses += channel is ev.ChannelState.LOST
+        self.reopened += channel is ev.ChannelState.OPEN and self.cut
+        self.cut = channel is ev.ChannelState.LOST or (self.cut and channel is not ev.ChannelState.OPEN)
 
 
 @dataclass(slots=True)

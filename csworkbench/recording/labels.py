@@ -2,15 +2,17 @@
 """Tags and a note, kept beside a run file: what people say of a run, never part of its history."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 LABELS_FILE = "labels.json"
+LOCK_FILE = ".labels.lock"
 MOST_TAGS = 32
 NOTE_LENGTH = 2000
 MOST_BYTES = 64 * 1024
@@ -33,8 +35,16 @@ def read_labels(folder: Path) -> Labels:
     """A run's labels; none where there is no such file, or one that is damaged."""
     try:
         with (folder / LABELS_FILE).open("rb") as file:
-            data = json.loads(file.read(MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+            return labels_from(file.read(MOST_BYTES))
+    except OSError:
+        return Labels()
+
+
+def labels_from(text: str | bytes) -> Labels:
+    """Labels from their JSON; none from what is damaged."""
+    try:
+        data = json.loads(text[:MOST_BYTES])
+    except (ValueError, RecursionError):
         return Labels()
     if not isinstance(data, dict):
         return Labels()
@@ -68,9 +78,23 @@ def change_note(labels: Labels, text: str) -> Labels:
     return Labels(labels.tags, note)
 
 
+def labels_json(labels: Labels) -> str:
+    """As they are kept; ASCII whatever is in them."""
+    return json.dumps({"tags": list(labels.tags), "note": labels.note})
+
+
 def write_labels(folder: Path, labels: Labels) -> None:
     """Replace a run's labels at once. Raises OSError."""
-    replace_text(folder / LABELS_FILE, json.dumps({"tags": list(labels.tags), "note": labels.note}) + "\n")
+    replace_text(folder / LABELS_FILE, labels_json(labels) + "\n")
+
+
+def change_labels(folder: Path, change: Callable[[Labels], Labels]) -> Labels:
+    """Replace a run's labels by what `change` makes of them, one after the other. Raises BadLabel, OSError."""
+    with (folder / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        labels = change(read_labels(folder))
+        write_labels(folder, labels)
+    return labels
 
 
 def replace_text(path: Path, text: str) -> None:

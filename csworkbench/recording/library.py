@@ -3,11 +3,14 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
+
+from .labels import Labels, change_labels, read_labels
 
 RUN_FILE = "run.db"
 SOCKET = "engine.sock"
@@ -38,6 +41,20 @@ class RunFolder:
     def socket(self) -> Path:
         """The viewers' socket; there while the engine lives."""
         return self.path / SOCKET
+
+    @property
+    def exports(self) -> Path:
+        """Where the workbench writes its CSV files."""
+        return self.path / "export"
+
+    @property
+    def labels(self) -> Labels:
+        """Tags and note."""
+        return read_labels(self.path)
+
+    def change_labels(self, change: Callable[[Labels], Labels]) -> Labels:
+        """Replace them by what `change` makes of them. Raises BadLabel, OSError."""
+        return change_labels(self.path, change)
 
 
 def runs_dir() -> Path:
