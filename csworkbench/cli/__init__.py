@@ -3,11 +3,14 @@
 
 import gc
 import importlib
+import os
 import sys
 
 import click
 
 from csworkbench import __version__
+
+from .common import READ_ONLY
 
 GC_THRESHOLDS = (20_000, 20, 50)  # what is imported stays: looking through it again and again is a fifth of a start
 COMMANDS = {
@@ -31,6 +34,7 @@ COMMANDS = {
     "compare": ("compare", "Compare runs, arm by arm."),
     "gate": ("gate", "Hold a run against the history of like runs."),
     "report": ("report", "Write runs and their comparison as one HTML file, or as JUnit, Markdown or JSON Lines."),
+    "diagnose": ("diagnose", "Ping from inside a router, or fetch its logs."),
     "runbook": ("runbook", "Walk the steps of an upgrade, and keep the evidence."),
     "testbed": ("testbed", "A test bed on any CloudStack: made, looked at, removed."),
     "doctor": ("doctor", "What this machine can do, and what to install or allow."),
@@ -66,12 +70,15 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="csworkbench")
+@click.option("--read-only", is_flag=True, help="Refuse every call that changes something in a cloud.")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, read_only: bool) -> None:
     """Drives CloudStack virtual-router restarts and measures the downtime that tenants feel.
 
     Start with `csworkbench demo`: a test cloud on this machine and one key to press.
     """
+    if read_only:
+        os.environ[READ_ONLY] = "1"
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

@@ -3,7 +3,7 @@
 
 import click
 
-from .common import fail, has_terminal
+from .common import fail, has_terminal, read_only_asked
 from .find import find
 from .live import live_runs
 from .screen_options import Look, screen_options
@@ -31,7 +31,7 @@ def attach(run: str | None, read_only: bool, plain: bool, look: Look) -> None:
         folder = find(run)
     if plain or not has_terminal():
         raise SystemExit(follow_plain(folder))
-    raise SystemExit(open_workbench(folder, read_only=read_only, look=look))
+    raise SystemExit(open_workbench(folder, read_only=read_only or read_only_asked(), look=look))
 
 
 def _attach_team(team: Team, wanted: str | None, plain: bool, look: Look) -> int:

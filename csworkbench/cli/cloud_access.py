@@ -1,29 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cloud by name, for commands that only look: its client, and what an upgrade has to know of it."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from csworkbench.cloudstack import Client, Credentials, Surroundings, read_target
+from csworkbench.cloudstack import Client, read_target
 from csworkbench.cloudstack.fleet import Progress, Scope, read_fleet, scope_of
-from csworkbench.config import ConfigError
-from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
+from csworkbench.config.clouds import Cloud
 from csworkbench.model.cloud import Inventory
-from csworkbench.model.event import Body
 from csworkbench.model.operation import LivePatch, Restart
 from csworkbench.model.scenario import Scenario
 from csworkbench.upgrade.facts import Facts, Route, Target
 
-from .lab_cloud import running_lab
-
-
-class Unrecorded:
-    """A journal for what is no run."""
-
-    def write(self, *bodies: Body) -> None:
-        """Keeps nothing."""
+from .profile import open_client, profile_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +25,10 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_cloud(name: str) -> AsyncIterator[Opened]:
+async def open_cloud(name: str, *, may_ask: bool = True) -> AsyncIterator[Opened]:
     """The cloud of that name; `lab` is the test cloud that is up. Raises ConfigError."""
-    if name == "lab":
-        lab = await running_lab()
-        if lab is None:
-            raise ConfigError("no test cloud is up: start one with `csworkbench lab up`, or name a cloud with --cloud")
-        cloud = Cloud("lab", lab.endpoint, lab.key, lab.secret, ca_file=lab.ca_file)
-    else:
-        cloud = find_cloud(name, os.environ, config_file(), cloudmonkey_file())
-    around = Surroundings(verify=cloud.verify())
-    async with Client(
-        Credentials(cloud.endpoint, cloud.key, cloud.secret), journal=Unrecorded(), around=around
-    ) as client:
+    cloud = (await profile_of(name)).cloud
+    async with open_client(cloud, may_ask=may_ask) as client:
         yield Opened(client, cloud)
 
 

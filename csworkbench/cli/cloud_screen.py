@@ -35,7 +35,7 @@ class ApiSource:
         from .cloud_access import open_cloud, read_facts
 
         try:
-            async with open_cloud(self.name) as opened:
+            async with open_cloud(self.name, may_ask=False) as opened:
                 facts = await read_facts(
                     opened.client, self._scenario, lambda what, read, total: progress(f"{what}: {read} of {total}")
                 )

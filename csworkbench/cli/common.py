@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several commands share."""
 
+import os
 import sys
 from typing import NoReturn
 
 import click
+
+READ_ONLY = "CSWORKBENCH_READ_ONLY"
+"""Set for the engines that a command starts, too."""
 
 
 def fail(message: str, code: int) -> NoReturn:
     """One clear line on stderr and the exit code of the design."""
     click.echo(f"csworkbench: {message}", err=True)
     sys.exit(code)
+
+
+def read_only_asked() -> bool:
+    """Whether this process, or the one that started it, was called with --read-only."""
+    return os.environ.get(READ_ONLY, "") not in ("", "0")
 
 
 def has_terminal() -> bool:

@@ -14,9 +14,7 @@ from csworkbench.cloudstack import (
     BadTarget,
     Client,
     CloudStackError,
-    Credentials,
     PlannedStep,
-    Surroundings,
     prepare_operation,
     read_after,
     read_inventory,
@@ -25,8 +23,8 @@ from csworkbench.cloudstack import (
     roles_settled,
     with_evidence,
 )
+from csworkbench.cloudstack.errors import ReadOnly
 from csworkbench.config import ConfigError
-from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
 from csworkbench.engine.prepared import NotPrepared, Prepare, Prepared, Proof
 from csworkbench.model.cloud import Inventory
 from csworkbench.model.event import InventorySeen, Level, Notice, OperationPlanned
@@ -42,6 +40,8 @@ from csworkbench.probing.ssh import SshAccess, SshRoute
 
 from .check_first import check_first
 from .lab_cloud import LabCloud, running_lab, start_lab
+from .profile import LAB, lab_profile, open_client, profile_of
+from .run_evidence import EvidenceKeeper
 from .targets import targets_of
 from .ways import hops, through_the_router, way_to
 
@@ -68,7 +68,7 @@ def prepare_for(scenario: Scenario, consent: Consent, *, fresh_lab: bool = False
             except BadTarget as error:
                 raise NotPrepared(str(error), 2) from None
             except CloudStackError as error:
-                raise NotPrepared(str(error)) from None
+                raise NotPrepared(str(error), 2 if isinstance(error, ReadOnly) else 1) from None
             prepared.close = stack.pop_all().aclose
             return prepared
 
@@ -79,20 +79,19 @@ async def _prepare(
     scenario: Scenario, consent: Consent, journal: Journal, stack: AsyncExitStack, fresh_lab: bool
 ) -> Prepared:
     lab: LabCloud | None = None
-    if scenario.cloud == "lab":
+    if scenario.cloud == LAB:
         lab = None if fresh_lab else await running_lab()
         if lab is None:
             options = scenario.lab or LabOptions()
             journal.write(Notice(Level.INFO, f"starting a test cloud ({options.profile}, {options.vms} VMs)"))
             lab = await start_lab(options)
             stack.push_async_callback(lab.close)
-        cloud = Cloud("lab", lab.endpoint, lab.key, lab.secret, ca_file=lab.ca_file)
-    else:
-        cloud = find_cloud(scenario.cloud, os.environ, config_file(), cloudmonkey_file())
-    credentials, around = Credentials(cloud.endpoint, cloud.key, cloud.secret), Surroundings(verify=cloud.verify())
+    profile = lab_profile(lab) if lab is not None else await profile_of(scenario.cloud)
+    client = await stack.enter_async_context(open_client(profile.cloud, journal))
+    if client.read_only and scenario.operation.chosen is not None:
+        raise ReadOnly(scenario.operation.title, f"cloud {scenario.cloud!r} may only be looked at; `watch` measures it")
     kind, name = scenario.target
-    journal.write(Notice(Level.INFO, f"asking {credentials.endpoint} for {kind} {name!r}"))
-    client = await stack.enter_async_context(Client(credentials, journal=journal, around=around))
+    journal.write(Notice(Level.INFO, f"asking {client.endpoint} for {kind} {name!r}"))
     inventory = await read_target(client, kind, name)
     journal.write(InventorySeen(inventory))
     if inventory.unlisted:
@@ -112,6 +111,7 @@ async def _prepare(
         prepared.operation, prepared.planned = step, step.plan()
         prepared.watch = _watcher(client, inventory, journal)
         prepared.verify = _verifier(client, before, step, journal)
+        prepared.evidence = EvidenceKeeper(client, profile, inventory, journal).keep
         if not consent.interactive and not consent.yes and not (lab is not None and lab.own):
             await _ask(step.plan())
     return prepared

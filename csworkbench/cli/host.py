@@ -28,6 +28,8 @@ class Hosting:
     measure_s: float | None = None
     fresh_lab: bool = False
     signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    diagnostics: bool = True
+    """Collect the routers' logs and more when the operation went wrong."""
     listener: Callable[[Event], None] | None = None
 
 
@@ -40,6 +42,7 @@ async def host(scenario: Scenario, folder: RunFolder, how: Hosting) -> int:
     engine = Engine(
         writer, scenario, prepare, run_token=secrets.token_hex(16), interactive=how.consent.interactive,
         measure_s=how.measure_s, viewers=lambda: viewers.viewers if viewers else 0,
+        diagnostics=how.diagnostics,
     )  # fmt: skip
     loop = asyncio.get_running_loop()
     for number in how.signals:

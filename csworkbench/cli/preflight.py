@@ -23,6 +23,7 @@ from csworkbench.upgrade.settings import snapshot
 
 from .cloud_access import open_cloud, read_facts
 from .common import fail
+from .profile import exit_code_of
 
 _WIDEST = 110
 
@@ -67,7 +68,7 @@ def preflight(
     except ConfigError as error:
         fail(str(error), 2)
     except CloudStackError as error:
-        fail(str(error), 1)
+        fail(str(error), exit_code_of(error))
     except KeyboardInterrupt:
         fail("interrupted; nothing was changed", 1)
 

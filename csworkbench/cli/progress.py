@@ -132,7 +132,7 @@ class Progress:
         self._say(f"{seconds:+8.2f} s  {harmless(text)}")
 
 
-def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of line
+def _line(body: ev.Body) -> str:  # noqa: PLR0911, PLR0912 - one case for each kind of line
     match body:
         case ev.PhaseEntered(phase, why):
             return f"phase: {phase}{' · ' + why if why else ''}"
@@ -156,6 +156,8 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911 - one case for each kind of li
             return f"{kind} {inventory.name}: {len(inventory.vms)} VMs, routers: {routers or 'none'}"
         case ev.LaneLeftOut(service, what, why):
             return f"not measured: {service} {what}: {why}"
+        case ev.EvidenceKept(what, path, _, _, why):
+            return f"evidence: {what}: {path}" if path else f"evidence not collected: {what}: {why}"
         case ev.VerdictReached(verdict, over_budget, reasons):
             return f"verdict: {' · '.join([verdict + (' over budget' if over_budget else ''), *reasons])}"
         case _:

@@ -135,10 +135,13 @@ def _print(results: list[RunResult], as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the CSV files here.")
 @click.option("--yes", is_flag=True, help="Do not ask before the operation.")
 @click.option("--force", is_flag=True, help="Go ahead although a check of the preflight says stop.")
+@click.option("--no-diagnostics", is_flag=True, help="Do not collect logs when the operation went wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @metrics_option
 @publish_option
-def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, force: bool, as_json: bool) -> None:
+def run(
+    scenario: Path, repeat: int | None, out: Path | None, yes: bool, force: bool, no_diagnostics: bool, as_json: bool
+) -> None:
     """Run SCENARIO: preflight, measure, operate, settle, verify, export.
 
     A file with `arms` is an experiment: its arms are run in turn and compared (docs/experiment.md).
@@ -146,12 +149,13 @@ def run(scenario: Path, repeat: int | None, out: Path | None, yes: bool, force: 
     measurable, 5 changed nothing.
     """
     plan = _load_plan(scenario)
+    hosting = Hosting(Consent(yes=yes, force=force), diagnostics=not no_diagnostics)
     if isinstance(plan, Experiment):
-        _run_experiment(with_repeat(plan, repeat), out, Hosting(Consent(yes=yes, force=force)), as_json)
+        _run_experiment(with_repeat(plan, repeat), out, hosting, as_json)
     loaded = plan
     codes, folders = [], []
     for _ in range(repeat or loaded.repeat):
-        code, folder = run_once(loaded, Hosting(Consent(yes=yes, force=force)))
+        code, folder = run_once(loaded, hosting)
         codes.append(code)
         folders.append(folder)
         if code == 2 or _stopped(folder):

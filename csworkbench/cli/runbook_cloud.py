@@ -1,36 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API behind a runbook's checks."""
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-from csworkbench.cloudstack import Client, CloudStackError, Credentials, Surroundings
+from csworkbench.cloudstack import Client, CloudStackError
 from csworkbench.config import ConfigError
-from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
-from csworkbench.model.event import Body
+from csworkbench.config.clouds import Cloud
 from csworkbench.upgrade.runbook.model import Check
 from csworkbench.upgrade.runbook.walk import CheckFailed, Rows
 
-from .lab_cloud import running_lab
-
-
-class _NoJournal:
-    """A runbook keeps the findings of its checks, not the calls."""
-
-    def write(self, *bodies: Body) -> None:
-        """Forget them."""
+from .profile import open_client, profile_of
 
 
 async def known_cloud(name: str) -> Cloud:
     """The cloud of that name; `lab` is the test cloud that is up. Raises ConfigError."""
-    if name != "lab":
-        return find_cloud(name, os.environ, config_file(), cloudmonkey_file())
-    lab = await running_lab()
-    if lab is None:
-        raise ConfigError("cloud `lab`: no test cloud is up; `csworkbench lab up` starts one")
-    return Cloud("lab", lab.endpoint, lab.key, lab.secret, ca_file=lab.ca_file)
+    return (await profile_of(name)).cloud
 
 
 def rows_of(name: str) -> Rows:
@@ -38,19 +22,12 @@ def rows_of(name: str) -> Rows:
 
     async def rows(check: Check) -> list[dict[str, Any]]:
         try:
-            async with _client(await known_cloud(name)) as client:
+            async with open_client(await known_cloud(name)) as client:
                 return await _rows(client, check)
-        except (CloudStackError, ConfigError, ValueError) as error:
+        except (CloudStackError, ConfigError) as error:
             raise CheckFailed(str(error)) from None
 
     return rows
-
-
-@asynccontextmanager
-async def _client(cloud: Cloud) -> AsyncIterator[Client]:
-    credentials = Credentials(cloud.endpoint, cloud.key, cloud.secret)
-    async with Client(credentials, journal=_NoJournal(), around=Surroundings(verify=cloud.verify())) as client:
-        yield client
 
 
 async def _rows(client: Client, check: Check) -> list[dict[str, Any]]:

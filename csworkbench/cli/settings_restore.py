@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from csworkbench.cloudstack.errors import ReadOnly
 from csworkbench.cloudstack.fleet import read_settings
 from csworkbench.config import ConfigError
 from csworkbench.results.tables import printable
@@ -27,6 +28,8 @@ async def restore_settings(cloud: str, file: Path, *, yes: bool) -> int:
     except (OSError, UnicodeDecodeError, BadSnapshot) as error:
         raise ConfigError(f"{file}: cannot be used: {error}") from None
     async with open_cloud(cloud) as opened:
+        if opened.client.read_only:
+            raise ReadOnly("updateConfiguration", f"cloud {cloud!r} may only be looked at")
         if kept.endpoint != opened.cloud.endpoint:
             raise ConfigError(f"{file} is of {printable(kept.endpoint)}, the cloud {cloud} is {opened.cloud.endpoint}")
         now = await read_settings(opened.client)

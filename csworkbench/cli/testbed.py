@@ -17,6 +17,7 @@ import click
 from csworkbench.cloudstack import BadTarget, CloudStackError
 from csworkbench.cloudstack.envelope import flag as is_true
 from csworkbench.cloudstack.envelope import string
+from csworkbench.cloudstack.errors import ReadOnly
 from csworkbench.cloudstack.testbed import (
     Ambiguous,
     Bed,
@@ -40,8 +41,9 @@ from csworkbench.cloudstack.text import one_line
 from csworkbench.config import ConfigError
 
 from .common import fail, has_terminal
+from .profile import LAB
 from .run import Duration
-from .testbed_cloud import LAB, BedCloud, NoLab, Notices, Waiting, bed_cloud, listens, silent
+from .testbed_cloud import BedCloud, NoLab, Notices, Waiting, bed_cloud, listens, silent
 from .testbed_folder import BedFolder, bed_folder, scenario_text
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
@@ -175,6 +177,7 @@ def down(name: str) -> None:
             bed = ledger.bed
             try:
                 async with bed_cloud(bed.cloud, Notices(_tell)) as at:
+                    _may_change(at)
                     await _same_cloud(at, bed)
                     return await Remover(at.client, ledger, Notices(_tell), _tell_removed, at.poll_s).run()
             except NoLab:
@@ -193,11 +196,18 @@ def down(name: str) -> None:
     _tell(f"test bed {name} is gone")
 
 
+def _may_change(at: BedCloud) -> None:
+    """Raises ReadOnly before the first of many calls."""
+    if at.client.read_only:
+        raise ReadOnly("testbed", "this cloud may only be looked at")
+
+
 def _chosen(cloud: str, wishes: Wishes, *, ask: bool) -> Chosen:
     """Zone, template and offerings; asks at a terminal where several would do."""
 
     async def chosen() -> Chosen:
         async with bed_cloud(cloud, Notices(_tell)) as at:
+            _may_change(at)
             return await choose(at.client, wishes)
 
     while True:
@@ -315,7 +325,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]], name: str = "") -> T:
         return asyncio.run(work())
     except Ambiguous:
         raise
-    except (ConfigError, BadTarget) as error:
+    except (ConfigError, BadTarget, ReadOnly) as error:
         fail(str(error), 2)
     except (CloudStackError, BedFailed, LedgerError) as error:
         fail(f"{error}{left}", 1)

@@ -2,24 +2,23 @@
 """The cloud that a test bed is on: a client for it, and how its VMs are reached from here."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from csworkbench.cloudstack import Client, Credentials, Surroundings
+from csworkbench.cloudstack import Client, Surroundings
 from csworkbench.cloudstack.testbed.build import POLL_S
 from csworkbench.config import ConfigError
-from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
+from csworkbench.config.clouds import Cloud
 from csworkbench.model.event import Body, Notice
-from csworkbench.probing.connect import Dial, dial_soon, dial_tcp, dial_through
+from csworkbench.probing.connect import Dial, dial_soon
 from csworkbench.probing.shell import ShellError
 
 from .lab_cloud import LabCloud, running_lab
+from .profile import LAB, lab_profile, open_client, profile_of
 
-LAB = "lab"
 LAB_CALLS_PER_SECOND, LAB_POLL_S = 50, 0.25  # nobody else works there
 _HERE = ("127.0.0.1", "localhost", "::1")
 BANNER_LIMIT_S = 5.0
@@ -62,20 +61,16 @@ class Notices:
 @asynccontextmanager
 async def bed_cloud(name: str, notices: Notices) -> AsyncIterator[BedCloud]:
     """Connect to a cloud by its name. Raises ConfigError; NoLab when `lab` is not up."""
-    lab, calls = None, Surroundings().calls_per_second
     if name == LAB:
         lab = await running_lab()
         if lab is None:
             raise NoLab
-        cloud, calls = Cloud(LAB, lab.endpoint, lab.key, lab.secret, ca_file=lab.ca_file), LAB_CALLS_PER_SECOND
+        profile, calls = lab_profile(lab), LAB_CALLS_PER_SECOND
     else:
-        cloud = find_cloud(name, os.environ, config_file(), cloudmonkey_file())
-        await _no_test_cloud(cloud)
-    credentials = Credentials(cloud.endpoint, cloud.key, cloud.secret)
-    around = Surroundings(verify=cloud.verify(), calls_per_second=calls)
-    dial = dial_through(lab.connect_socket) if lab else dial_tcp
-    async with Client(credentials, journal=notices, around=around) as client:
-        yield BedCloud(client, credentials.endpoint, dial, lab)
+        profile, calls = await profile_of(name), Surroundings().calls_per_second
+        await _no_test_cloud(profile.cloud)
+    async with open_client(profile.cloud, notices, calls) as client:
+        yield BedCloud(client, client.endpoint, profile.connect, profile.lab)
 
 
 async def _no_test_cloud(cloud: Cloud) -> None:

@@ -11,6 +11,7 @@ from .errors import AmbiguousNetwork, BadTarget, CloudStackError, Unauthorized, 
 from .evidence import read_after, with_evidence
 from .inventory import read_inventory, read_routers
 from .jobs import JobResult, follow_job
+from .login import Login
 from .operations import PlannedStep, RestartNetwork, prepare_operation
 from .targets import read_again, read_target, refresh
 from .transport import Surroundings
@@ -24,6 +25,7 @@ __all__ = [
     "CloudStackError",
     "Credentials",
     "JobResult",
+    "Login",
     "PlannedStep",
     "RestartNetwork",
     "Surroundings",

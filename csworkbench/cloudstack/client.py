@@ -13,6 +13,7 @@ from .clock import ServerClockBounds
 from .credentials import Credentials
 from .discovery import Capabilities, read_capabilities
 from .envelope import Row
+from .login import Login
 from .paging import all_rows
 from .transport import Reply, Surroundings, Transport
 
@@ -20,15 +21,22 @@ Value = str | int | bool | None
 
 
 class Client:
-    """Signed calls, lists and discovery against one server; at most 5 calls a second, each one in the journal.
+    """Signed calls, or those of a login; lists and discovery. At most 5 calls a second, each one in the journal.
 
     `async with Client(credentials, journal=journal) as client: …`. All methods raise CloudStackError.
     """
 
-    def __init__(self, credentials: Credentials, *, journal: Journal, around: Surroundings | None = None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials | Login,
+        *,
+        journal: Journal,
+        around: Surroundings | None = None,
+        read_only: bool = False,
+    ) -> None:
         self.around = around or Surroundings()
         self._budget = RateBudget(self.around.clock_ns, self.around.sleep, self.around.calls_per_second)
-        self._transport = Transport(credentials, journal, self.around, self._budget)
+        self._transport = Transport(credentials, journal, self.around, self._budget, read_only=read_only)
         self._capabilities: Capabilities | None = None
         self._discovering = asyncio.Lock()
 
@@ -39,6 +47,16 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._transport.close()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the server's API answers."""
+        return self._transport.endpoint
+
+    @property
+    def read_only(self) -> bool:
+        """True when calls that change something are refused here, with ReadOnly, before they are sent."""
+        return self._transport.read_only
 
     @property
     def server_clock(self) -> ServerClockBounds:

@@ -4,7 +4,7 @@
 import re
 from typing import ClassVar
 
-from .text import one_line
+from .text import one_line, without
 
 _WAIT = re.compile(r"(\d{1,6})\s*(?:ms|milli)", re.IGNORECASE)
 MAX_WAIT_S = 10.0
@@ -33,6 +33,11 @@ class CloudStackError(Exception):
         self.cs_error_code = cs_error_code
         self.hint = hint or self.advice
         super().__init__(str(self))
+
+    def mask(self, secrets: tuple[str, ...]) -> None:
+        """Take secrets out that a server has echoed."""
+        self.text = without(self.text, secrets)
+        self.args = (str(self),)
 
     def __str__(self) -> str:
         code = f" ({self.error_code or self.http_status})" if self.error_code or self.http_status else ""
@@ -81,7 +86,7 @@ class Maintenance(CloudStackError):
 class TwoFactor(CloudStackError):
     """511: a second factor is needed."""
 
-    advice = "Use an API key: calls signed with a key need no second factor."
+    advice = "Give the code when it is asked for, or use an API key: signed calls need no second factor."
 
 
 class Internal(CloudStackError):
@@ -134,6 +139,12 @@ class NotByPost(CloudStackError):
     """400, 405: the server wants another method."""
 
     advice = "Check that the endpoint is the server's own address: a redirect or a proxy may have changed the method."
+
+
+class ReadOnly(CloudStackError):
+    """This client may only look: the call would change something and was not sent."""
+
+    advice = "Take `read_only` out of the cloud's profile, or leave out --read-only, to change anything."
 
 
 class Unreachable(CloudStackError):

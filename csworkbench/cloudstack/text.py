@@ -9,7 +9,7 @@ REPLY_LIMIT = 2_000
 MASK = "***"
 
 _SECRET_NAME = re.compile(r"password|passwd|secret|private_?key|user_?data|token|sessionkey|api_?key", re.IGNORECASE)
-_NEVER_SHOWN = {"apikey", "signature", "sessionkey"}
+_NEVER_SHOWN = {"apikey", "signature", "sessionkey", "codefor2fa"}
 _STRING = r'"(?:[^"\\]|\\.)*(?:"|$)'
 _SECRET_FIELD = re.compile(
     rf'("[^"]{{0,40}}(?:{_SECRET_NAME.pattern})[^"]{{0,40}}"\s*:\s*){_STRING}', re.IGNORECASE | re.DOTALL
@@ -29,6 +29,12 @@ def one_line(text: object, limit: int = LINE_LIMIT) -> str:
     shown = "".join(_printable(c) for c in raw)
     line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def plain_text(text: object, limit: int) -> str:
+    """`text` of at most `limit` characters with its lines and columns kept: else only what one_line lets through."""
+    raw = str(text)[:limit].replace("\r\n", "\n").expandtabs()
+    return "\n".join("".join(_printable(char) for char in line).rstrip() for line in raw.split("\n")).rstrip()
 
 
 def _printable(char: str) -> str:

@@ -2,7 +2,7 @@
 """Did the operation do what it should? Routers before and after, not the job's success flag. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from csworkbench.model.cloud import Inventory, Router
 from csworkbench.model.scenario import Restart
@@ -11,6 +11,7 @@ from .text import one_line
 
 _TOLD = ("state", "version", "scripts_version", "software_version", "guest_mac", "public_mac", "redundant_state")
 PAIR = 2
+ROUTERS = "routers"  # the word for them in Inventory.unlisted
 VERSION_CHECK = "router_version_check.py"  # tells of versions, not of service
 
 
@@ -29,8 +30,23 @@ class Verified:
     tells: bool = True
 
 
+_UNSEEN = Verified(
+    False,
+    True,
+    ("this account may not list routers: that they changed rests on the job's word and on what the probes saw",),
+    tells=False,
+)
+
+
+def _unlisted(before: Inventory, after: Inventory) -> bool:
+    """Whether the role, not the network, is why no router is to be seen."""
+    return ROUTERS in before.unlisted and ROUTERS in after.unlisted
+
+
 def verify_restart(before: Inventory, after: Inventory, restart: Restart) -> Verified:
     """Routers after a restart: replaced with cleanup, kept without."""
+    if _unlisted(before, after):
+        return _UNSEEN
     if not before.routers and not after.routers:
         return Verified(False, False, ("no router is to be seen, before or after: this key may not list routers",))
     redundant = restart.makeredundant and not before.redundant
@@ -46,6 +62,8 @@ def verify_restart(before: Inventory, after: Inventory, restart: Restart) -> Ver
 
 def verify_live_patch(before: Inventory, after: Inventory) -> Verified:
     """Only the checksum of the scripts is the router's own word: CloudStack writes the software version by itself."""
+    if _unlisted(before, after):
+        return _UNSEEN
     if not before.routers:
         text = "no router is to be seen: whether the patch took cannot be told with this key"
         return Verified(False, False, (text,))
@@ -102,10 +120,10 @@ def verify_destroyed(before: Inventory, after: Inventory, router_id: str, *, reb
 
 def verify_offering(before: Inventory, after: Inventory, offering_id: str) -> Verified:
     """The network has the offering, and the routers that go with it run."""
-    wrong = _wrong(before, after)
+    wrong = [] if _unlisted(before, after) else _wrong(before, after)
     if after.network.offering_id != offering_id:
         wrong.insert(0, f"the network still has the offering {one_line(after.network.offering, 60) or 'that it had'}")
-    found = _verified(before, after, wrong)
+    found = replace(_UNSEEN, sound=not wrong) if _unlisted(before, after) else _verified(before, after, wrong)
     if after.network.offering_id == before.network.offering_id:
         return found
     told = f"offering {one_line(before.network.offering, 60)} → {one_line(after.network.offering, 60)}"

@@ -7,7 +7,6 @@ A secret is taken from the environment or from a file that only its owner may re
 import configparser
 import os
 import ssl
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,26 @@ from typing import Any
 import platformdirs
 
 from . import ConfigError, yaml12
+from .secret_source import check_private, find_secret, read_text, source_keys
 
 _VARIABLES = ("CLOUDSTACK_ENDPOINT", "CLOUDSTACK_KEY", "CLOUDSTACK_SECRET")
-_KEYS = ("endpoint", "key", "secret", "secret_env", "secret_file", "verify_tls", "ca_file")
+_LOGIN = ("CLOUDSTACK_ENDPOINT", "CLOUDSTACK_USERNAME", "CLOUDSTACK_PASSWORD")
+KEYS = (
+    *("endpoint", "key", *source_keys("secret"), "username", *source_keys("password"), "domain"),
+    *("verify_tls", "ca_file", "read_only"),
+)
+"""What a cloud of config.yaml may have."""
+_CMK_KEYS = ("url", "apikey", "secretkey")
 _VERIFY = "CLOUDSTACK_VERIFY"
 """A file of CA certificates, under the name that the client `cs` reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A management server and how to sign for it."""
+    """A management server, and as whom to call it: by key and secret, or where there is no key by a login.
+
+    `read_only`: nothing may be changed there. `domain` is a path, ROOT when empty.
+    """
 
     name: str
     endpoint: str
@@ -33,6 +42,10 @@ class Cloud:
     secret: str = field(repr=False)
     verify_tls: bool = True
     ca_file: Path | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
+    domain: str = ""
+    read_only: bool = False
 
     def verify(self) -> bool | ssl.SSLContext:
         """How to check the certificate: not at all, by the system's CAs, or by `ca_file`. Raises ConfigError."""
@@ -59,10 +72,13 @@ def find_cloud(name: str, env: Mapping[str, str], config: Path, cmk: Path) -> Cl
     """The cloud of that name; `env` means the CLOUDSTACK_* variables. Raises ConfigError saying where it looked."""
     if name == "env":
         missing = [v for v in _VARIABLES if not env.get(v)]
+        if missing and all(env.get(variable) for variable in _LOGIN):
+            endpoint, username, password = (env[variable] for variable in _LOGIN)
+            domain = env.get("CLOUDSTACK_DOMAIN", "")
+            return Cloud(name, endpoint, "", "", True, _ca_file(env), username, password, domain)
         if missing:
             raise ConfigError(f"cloud `env`: {', '.join(missing)} not set (`eval $(csworkbench lab env)` sets them)")
-        ca_file = Path(env[_VERIFY]).expanduser() if env.get(_VERIFY) else None
-        return Cloud(name, env[_VARIABLES[0]], env[_VARIABLES[1]], env[_VARIABLES[2]], ca_file=ca_file)
+        return Cloud(name, env[_VARIABLES[0]], env[_VARIABLES[1]], env[_VARIABLES[2]], ca_file=_ca_file(env))
     if config.is_file():
         document = yaml12.load(config)
         clouds = document.value.get("clouds", {}) if isinstance(document.value, dict) else {}
@@ -77,68 +93,66 @@ def find_cloud(name: str, env: Mapping[str, str], config: Path, cmk: Path) -> Cl
     )
 
 
+def _ca_file(env: Mapping[str, str]) -> Path | None:
+    return Path(env[_VERIFY]).expanduser() if env.get(_VERIFY) else None
+
+
 def _from_config(document: yaml12.Document, name: str, entry: Mapping[str, Any], env: Mapping[str, str]) -> Cloud:
     base: yaml12.Key = ("clouds", name)
     for key in entry:
-        if key not in _KEYS:
-            raise ConfigError(f"{document.where((*base, key))}: unknown key {key!r}; known: {', '.join(_KEYS)}")
-    if "secret" in entry:
-        check_private(Path(document.path))
-        secret = str(entry["secret"])
-    elif "secret_file" in entry:
-        path = Path(str(entry["secret_file"])).expanduser()
-        check_private(path)
-        secret = _read(path).strip()
-        if not secret:
-            raise ConfigError(f"{path}: holds no secret")
-    else:
-        variable = str(entry.get("secret_env", "CLOUDSTACK_SECRET"))
-        secret = env.get(variable, "")
-        if not secret:
-            raise ConfigError(f"{document.where(base)}: no secret: set {variable}, or `secret_file` to a 0600 file")
-    for key in ("endpoint", "key"):
+        if key not in KEYS:
+            raise ConfigError(f"{document.where((*base, key))}: unknown key {key!r}; known: {', '.join(KEYS)}")
+    login = "username" in entry
+    if login and "key" in entry:
+        raise ConfigError(f"{document.where((*base, 'key'))}: either key and secret, or username and password")
+    secret = find_secret(document, base, "password" if login else "secret", entry, env)
+    for key in ("endpoint", "username" if login else "key"):
         if not entry.get(key):
             raise ConfigError(f"{document.where(base)}: key {key!r} is missing")
-    verify_tls = entry.get("verify_tls", True)
-    if not isinstance(verify_tls, bool):
-        raise ConfigError(f"{document.where((*base, 'verify_tls'))}: verify_tls: true or false, not {verify_tls!r}")
-    ca_file = Path(str(entry["ca_file"])).expanduser() if entry.get("ca_file") else None
-    return Cloud(name, str(entry["endpoint"]), str(entry["key"]), secret, verify_tls, ca_file)
+    return Cloud(
+        name,
+        str(entry["endpoint"]),
+        "" if login else str(entry["key"]),
+        "" if login else secret,
+        _flag(document, base, entry, "verify_tls", default=True),
+        Path(str(entry["ca_file"])).expanduser() if entry.get("ca_file") else None,
+        username=str(entry["username"]) if login else "",
+        password=secret if login else "",
+        domain=str(entry.get("domain", "")),
+        read_only=_flag(document, base, entry, "read_only", default=False),
+    )
+
+
+def _flag(document: yaml12.Document, base: yaml12.Key, entry: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    value = entry.get(key, default)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{document.where((*base, key))}: {key}: true or false, not {value!r}")
+    return value
 
 
 def _from_cloudmonkey(cmk: Path, name: str) -> Cloud | None:
     """A profile of cloudmonkey's file, which begins with settings that stand in no section; None without that one."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(f"[{parser.default_section}]\n" + _read(cmk))
+        parser.read_string(f"[{parser.default_section}]\n" + read_text(cmk))
     except configparser.Error:  # its text would quote the file, secrets included
         raise ConfigError(f"{cmk}: not a cloudmonkey configuration") from None
     if not parser.has_section(name):
         return None
     check_private(cmk)
-    for key in ("url", "apikey", "secretkey"):
+    login = not (parser.get(name, "apikey", fallback="") or parser.get(name, "secretkey", fallback=""))
+    needed = ("url", "username", "password") if login and parser.has_option(name, "username") else _CMK_KEYS
+    for key in needed:
         if not parser.get(name, key, fallback=""):
             raise ConfigError(f"{cmk}: profile {name!r} has no {key}")
     try:
         verify_tls = parser.getboolean(name, "verifycert", fallback=True)
     except ValueError:
         raise ConfigError(f"{cmk}: profile {name!r}: verifycert is neither true nor false") from None
-    return Cloud(name, parser.get(name, "url"), parser.get(name, "apikey"), parser.get(name, "secretkey"), verify_tls)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason})") from None
-
-
-def check_private(path: Path) -> None:
-    """Raises ConfigError when others may read a file that holds a secret."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"{path} holds a secret but others may read it; `chmod 600 {path}` mends that")
+    if needed is _CMK_KEYS:
+        url, key, secret = (parser.get(name, option) for option in _CMK_KEYS)
+        return Cloud(name, url, key, secret, verify_tls)
+    return Cloud(
+        name, parser.get(name, "url"), "", "", verify_tls, username=parser.get(name, "username"),
+        password=parser.get(name, "password"), domain=parser.get(name, "domain", fallback=""),
+    )  # fmt: skip

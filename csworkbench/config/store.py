@@ -7,7 +7,7 @@ from pathlib import Path
 from csworkbench.recording import postgres_address
 
 from . import ConfigError, yaml12
-from .clouds import check_private
+from .secret_source import check_private
 
 VARIABLE = "CSWORKBENCH_STORE"
 TEAM, NONE = "team", "none"

@@ -4,11 +4,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
 
 from csworkbench.measurement.analysis import Analysis
 from csworkbench.model.event import (
     Event,
+    EvidenceKept,
     LaneLeftOut,
     Level,
     Notice,
@@ -30,7 +32,7 @@ from .prepared import NotPrepared, Prepare, Prepared, Proof, keep_watching
 from .recorder import Recorder
 from .stop import TICK_S, Interrupted, Stop
 from .vantages import VantageSet
-from .verdict import decide, exit_code
+from .verdict import EXAMINED, decide, exit_code
 
 COLLECT_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
@@ -54,11 +56,13 @@ class Engine:
         interactive: bool = False,
         measure_s: float | None = None,
         viewers: Callable[[], int] = lambda: 0,
+        diagnostics: bool = True,
     ) -> None:
         self._stop = Stop()
         self._journal = Recorder(writer, self._stop.break_off)
         self._scenario, self._prepare, self._token = scenario, prepare, run_token
         self._interactive, self._measure_s, self._viewers = interactive, measure_s, viewers
+        self._diagnostics, self._run_file = diagnostics, writer.path
         self.state = RunState()
         self._analysis = Analysis(self.state)
         writer.subscribe(self._apply)
@@ -104,6 +108,7 @@ class Engine:
 
     async def run(self) -> int:
         """Run to the verdict and return the exit code. What was started is given back whatever happens."""
+        examine: Callable[[Path], Awaitable[None]] | None = None
         async with contextlib.AsyncExitStack() as given_back:
             try:
                 self._enter(Phase.PREPARE)
@@ -114,6 +119,8 @@ class Engine:
                 given_back.push_async_callback(vantages.collect, STOP_LIMIT_S)
                 verdict = await self._measure(prepared, vantages)
                 code = exit_code(verdict)
+                went_wrong = prepared.operation is not None and verdict.verdict in EXAMINED
+                examine = prepared.evidence if went_wrong and self._diagnostics else None
             except NotPrepared as error:
                 verdict, code = self._not_begun(error), error.exit_code
             except Interrupted as stopped:
@@ -122,6 +129,8 @@ class Engine:
             if self._vantages is not None:
                 await self._vantages.collect(STOP_LIMIT_S)  # after a whole run there is nothing left to collect
             self._journal.write(verdict)
+            if examine is not None:
+                await self._keep_evidence(examine)
             self._enter(Phase.DONE)
             self._journal.write(RunClosed(code))
             await self._linger()
@@ -323,6 +332,17 @@ class Engine:
             if self._stop.broken is not None:
                 raise
             return Proof(None, False, (f"could not verify: {error}",))
+
+    async def _keep_evidence(self, examine: Callable[[Path], Awaitable[None]]) -> None:
+        """The verdict stands: whatever goes wrong here is said and changes nothing."""
+        try:
+            await self._stop.during(examine(self._run_file))
+        except Interrupted:
+            self._journal.write(EvidenceKept("the rest", why="stopped by the operator"))
+        except Exception as error:
+            if self._stop.broken is not None:
+                raise
+            self._journal.write(EvidenceKept("the rest", why=f"{type(error).__name__}: {error}"))
 
     async def _linger(self) -> None:
         """A run that an operator watches stays as long as somebody looks at it, and its test cloud with it."""

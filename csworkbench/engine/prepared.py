@@ -4,6 +4,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from csworkbench.model.cloud import Inventory
 from csworkbench.model.event import Level, Notice, OperationPlanned
@@ -57,6 +58,8 @@ class Prepared:
     watch: Callable[[], Awaitable[None]] = _nothing
     verify: Callable[[], Awaitable[Proof]] | None = None
     close: Callable[[], Awaitable[None]] = field(default=_nothing)
+    evidence: Callable[[Path], Awaitable[None]] | None = None
+    """Collects what tells of an operation that went wrong, beside the run file; ends by itself."""
     targets: Targets = field(default_factory=Targets)
 
 

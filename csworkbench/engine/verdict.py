@@ -20,6 +20,8 @@ EXIT_CODES = {
     Verdict.NOT_MEASURABLE: 4,
 }
 OVER_BUDGET = 3
+EXAMINED = (Verdict.FAILED, Verdict.FAILED_AND_RECOVERED, Verdict.CHANGED_NOTHING, Verdict.OPEN)
+"""Verdicts on an operation after which somebody will ask what the routers' logs say."""
 
 
 def decide(

@@ -126,6 +126,8 @@ class Accounts:
         self.system = Caller(*names, role=Role.ROOT_ADMIN, pin="", domain=self.root)
         """As whom the integration port runs every call; no key and no password lead to it."""
         self._off: dict[str, str] = {}
+        self.second_factor: set[str] = set()
+        """Ids of the users who have set up a second factor."""
 
     def _derived(self, purpose: str) -> str:
         digest = hmac.digest(self._secret.encode(), purpose.encode(), hashlib.sha256)
@@ -218,6 +220,8 @@ class Session:
     last_s: float
     second_factor: bool
     verified: bool = False
+    setting_up: bool = False
+    """The second factor was set up within this session and is not proven yet."""
 
 
 class Sessions:

@@ -354,6 +354,20 @@ class VerdictReached:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceKept:
+    """A file that was collected because the operation went wrong; without `path` it was not, and `why`.
+
+    `path` is relative to the run's folder; `size` in bytes, `sha256` in hex.
+    """
+
+    what: str
+    path: str = ""
+    size: int = 0
+    sha256: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunClosed:
     """Last event of each run that ended in order."""
 
@@ -387,6 +401,7 @@ Body = (
     | CloudEventSeen
     | ServerClock
     | VerdictReached
+    | EvidenceKept
     | RunClosed
 )
 

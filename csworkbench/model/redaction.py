@@ -52,6 +52,7 @@ TREATMENTS: dict[type, dict[str, Treatment]] = {
         "resource_type": SAFE, "resource_id": Kind.ID,
     },
     ev.VerdictReached: {"reasons": OWN},
+    ev.EvidenceKept: {"what": OWN, "path": OWN, "sha256": SAFE, "why": Kind.TEXT},
     ev.RunClosed: {"why": OWN},
     lane.Vantage: {"name": Kind.VM, "address": ADDRESS, "guest_ip": ADDRESS},
     lane.Lane: {"vantage": Kind.VM, "target": ADDRESS, "flow": SAFE, "subject": Kind.VM},

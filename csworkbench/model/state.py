@@ -107,6 +107,7 @@ class RunState:
     notices: deque[tuple[int, ev.Notice]] = field(default_factory=lambda: deque(maxlen=NOTICES_KEPT))
     actions: list[tuple[int, ev.OperatorActed]] = field(default_factory=list)
     verdict: ev.VerdictReached | None = None
+    evidence: list[ev.EvidenceKept] = field(default_factory=list)
     closed: ev.RunClosed | None = None
 
     def phase_ns(self, phase: Phase) -> int | None:
@@ -211,6 +212,8 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
             state.server_clock, state.server_clock_ns = clock_bound, event.at_ns
         case ev.VerdictReached() as verdict:
             state.verdict = verdict
+        case ev.EvidenceKept() as kept:
+            state.evidence.append(kept)
         case ev.RunClosed() as closed:
             state.closed = closed
 

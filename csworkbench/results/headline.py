@@ -9,6 +9,7 @@ from csworkbench.model.lane import Lane, Service
 
 from .answers import changed_line
 from .arp import parts, role_lines
+from .evidence import evidence_lines
 from .facts import reasons_text, server_clock
 from .left_out import left_out_line
 from .run_result import RunResult
@@ -107,6 +108,7 @@ def text_report(result: RunResult) -> str:
     lines += uncertainty_lines(result)
     lines += [f"left out: {left.name}: {left.why}" for left in state.left_out]
     lines += [line for line in (left_out_line(state), changed_line(result)) if line]
+    lines += evidence_lines(state)
     return "\n".join(printable(line) for line in lines)
 
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from csworkbench.model.fleet import Fleet
 from csworkbench.upgrade.facts import Finding, Level
+from csworkbench.upgrade.hidden import HIDDEN_REMEDY, hidden_line
 from csworkbench.upgrade.needs import Assessment, Need
 from csworkbench.upgrade.operations import Operation
 from csworkbench.upgrade.served import name_of
@@ -99,8 +100,10 @@ def readiness_text(
             lines += _row(a, width, paint)
         lines += ["", *_operations(shown, width)]
     lines += _checks(findings, width, paint)
+    told = hidden_line(findings)
     for hidden in fleet.hidden:
-        lines += _wrapped(f"not seen: {hidden.command}: {hidden.why}", width, "")
+        if hidden.command not in told:
+            lines += _wrapped(f"not seen: {hidden.command}: {hidden.why}", width, "")
     return "\n".join(lines)
 
 
@@ -109,6 +112,8 @@ def _headline(fleet: Fleet, needs: Sequence[Assessment]) -> str:
     counts = ", ".join(
         f"{n} {need if n == 1 else need.replace('needs', 'need')}" for need, n in _counts(needs).items() if n
     )
+    if not needs and fleet.hides("listRouters"):
+        return f"CloudStack {version}: what needs upgrading is not to be seen with this account: it lists no routers"
     return f"CloudStack {version}: {len(needs)} system VMs: {counts or 'none to be seen'}"
 
 
@@ -144,10 +149,16 @@ def _operations(shown: Iterable[Assessment], width: int) -> list[str]:
 def _checks(findings: Sequence[Finding], width: int, paint: Paint) -> list[str]:
     lines = []
     for f in findings:
-        level = "hidden" if f.level is Level.HIDDEN else str(f.level)
+        if f.level is Level.HIDDEN:
+            continue
+        level = str(f.level)
         body = _wrapped(f"{f.title}: {f.evidence}", width, " " * 8)
         lines.append(paint(set_cell_size(level.upper() if f.level is Level.STOP else level, 7), f.level) + body[0][7:])
         lines += body[1:]
         if f.remedy:
             lines += _wrapped(f"-> {f.remedy}", width, " " * 8)
+    if told := hidden_line(findings):
+        body = _wrapped(told, width, " " * 8)
+        lines += [paint("hidden ", Level.HIDDEN) + body[0][7:], *body[1:]]
+        lines += _wrapped(f"-> {HIDDEN_REMEDY}", width, " " * 8)
     return lines

@@ -13,6 +13,7 @@ from csworkbench.model.state import JobState
 
 from .answers import answers_of
 from .arp import egress_json, gateway_json, quiet_json, split_json
+from .evidence import evidence_json
 from .facts import blind, clock_steps, counted, distance, run_totals, server_clock
 from .run_result import RunResult
 from .times import rfc3339, seconds
@@ -56,6 +57,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "run_totals": run_totals(result),
         "server_clock": server_clock(state),
         "clock_steps": clock_steps(result),
+        "evidence": evidence_json(state),
     }  # fmt: skip
 
 

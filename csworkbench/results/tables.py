@@ -171,6 +171,9 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911, PLR0912 - one c
             return ["run", "lane left out", f"{service} {what}", "", "", "", why]
         case ev.VerdictReached(verdict, _, reasons):
             return ["run", "verdict", str(verdict), "", "", "", "; ".join(reasons)]
+        case ev.EvidenceKept() as kept:
+            status, text = ("kept", f"{kept.path} {kept.sha256}") if kept.path else ("missing", kept.why)
+            return ["run", "evidence", kept.what, status, "", "", text]
         case _:
             return None
 

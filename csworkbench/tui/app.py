@@ -4,7 +4,6 @@
 import asyncio
 import signal
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -12,11 +11,11 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.command import Provider
-from textual.worker import WorkerFailed
 
 from . import terminal
 from .clipboard import keep
 from .cloud import CloudSource
+from .crash import crash_report
 from .feed import Feed, FeedLost
 from .glyphs import choose
 from .keymap import remapped
@@ -300,12 +299,6 @@ class WorkbenchApp(App[None]):
 
     def _fatal_error(self) -> None:
         """A crash report without locals: they may hold what must not be shown."""
-        error: BaseException | None = self._exception
-        if isinstance(error, WorkerFailed):
-            error = error.error  # the worker's own exception has the traceback
-        lines = traceback.format_exception(error, limit=-12) if error is not None else ["unknown error\n"]
-        report = "csworkbench's screen has crashed; a running measurement goes on (csworkbench attach).\n" + "".join(
-            lines
-        )
-        self._exit_renderables.append(Text(report))
+        head = "csworkbench's screen has crashed; a running measurement goes on (csworkbench attach)."
+        self._exit_renderables.append(crash_report(self._exception, head))
         self._close_messages_no_wait()

@@ -9,6 +9,7 @@ from textual.app import App
 from textual.command import Provider
 
 from .cloud import CloudSource
+from .crash import crash_report
 from .glyphs import choose
 from .palette import ActionsProvider
 from .screens.cloud import CloudScreen
@@ -39,3 +40,8 @@ class CloudApp(App[None]):
             except (NotImplementedError, RuntimeError, ValueError):
                 continue  # not the main thread: somebody else has them
         await self.push_screen(self.cloud, lambda _: self.exit())
+
+    def _fatal_error(self) -> None:
+        """A crash report without locals: they may hold what must not be shown."""
+        self._exit_renderables.append(crash_report(self._exception, "csworkbench's screen has crashed."))
+        self._close_messages_no_wait()

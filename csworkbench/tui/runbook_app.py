@@ -11,6 +11,7 @@ from csworkbench.upgrade.runbook.model import Kind
 from csworkbench.upgrade.runbook.walk import Refused, Walk
 
 from . import terminal
+from .crash import crash_report
 from .glyphs import choose
 from .screens.runbook import CopyAsked, Marked, RunAsked, RunbookScreen
 from .text import clean
@@ -54,6 +55,11 @@ class RunbookApp(App[None]):
         self.theme = THEME.name
         self.set_class(self.glyphs.cells.isascii(), "-ascii")
         self.main = RunbookScreen(walk.state, walk.cloud, walk.who, self.glyphs)
+
+    def _fatal_error(self) -> None:
+        """A crash report without locals: they may hold what must not be shown."""
+        self._exit_renderables.append(crash_report(self._exception, "csworkbench's screen has crashed."))
+        self._close_messages_no_wait()
 
     async def on_mount(self) -> None:
         """Show the screen; leave in order when the terminal goes."""

@@ -63,6 +63,8 @@ def templates(facts: Facts) -> Verdict:
             (seen if found.level is Level.PASS else missing).append(found.evidence)
     if missing:
         return stop(some(missing))
+    if not seen and (why := facts.fleet.hides("listHosts")):
+        return Verdict(Level.HIDDEN, f"listHosts: {why}")
     return ok(some(seen)) if seen else warn("no hypervisor is known in these zones")
 
 

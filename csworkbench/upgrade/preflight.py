@@ -7,6 +7,7 @@ from csworkbench.model.fleet import Kind
 
 from . import checks_cloud, checks_routers
 from .facts import Check, Facts, Finding, Level, Route, Target, Verdict
+from .hidden import HIDDEN_REMEDY
 from .needs import Assessment
 from .operations import Operation
 from .served import name_of
@@ -42,6 +43,6 @@ def preflight(facts: Facts, checks: Iterable[Check] | None = None) -> tuple[Find
             continue
         remedy = "" if verdict.level is Level.PASS else check.remedy
         if verdict.level is Level.HIDDEN:
-            remedy = "ask somebody with a root admin's key"
+            remedy = HIDDEN_REMEDY
         findings.append(Finding(check.id, check.title, verdict.level, verdict.evidence, remedy))
     return tuple(findings)

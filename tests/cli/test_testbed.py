@@ -29,7 +29,7 @@ KILLED = """
 import os, signal, sys
 from csworkbench.cli import main
 from csworkbench.cloudstack.client import Client
-from csworkbench.cloudstack.transport import is_read
+from csworkbench.cloudstack.read_only import is_read
 
 left, when = int(sys.argv.pop(1)), sys.argv.pop(1)
 exchange = Client.exchange

@@ -71,6 +71,18 @@ def test_a_live_patch_keeps_the_router() -> None:
     assert "r-2-VM is new: a live patch keeps the router" in found.reasons
 
 
+def test_who_may_not_list_routers_is_told_so_and_nothing_has_failed() -> None:
+    unseen = Inventory("4.22.0.0", Network("n", "net", "Implemented"), unlisted=("routers",))
+    for found in (
+        verify_restart(unseen, unseen, Restart(cleanup=True)),
+        verify_live_patch(unseen, unseen),
+    ):
+        assert (found.sound, found.tells, found.upgraded) == (True, False, False)
+        assert "may not list routers" in found.reasons[0]
+    seen = replace(unseen, unlisted=())
+    assert not verify_restart(seen, seen, Restart(cleanup=True)).sound
+
+
 def test_without_routers_to_be_seen_a_live_patch_proves_nothing() -> None:
     assert not verify_live_patch(having(), having()).sound
 

@@ -62,11 +62,15 @@ class Served:
             assert status == 200, reply
         self.server.restart()
 
-    async def log_in(self, user: str, password: str | None = None) -> tuple[int, dict[str, Any], dict[str, str]]:
+    async def log_in(
+        self, user: str, password: str | None = None, domain: str = "/"
+    ) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Status, content and the cookies of a login."""
         known = self.server.accounts.listing().get(user, {}).get("password", "")
         secret = known if password is None else password
-        reply = await self.post({"command": "login", "response": "json", "username": user, "password": secret})
+        reply = await self.post(
+            {"command": "login", "response": "json", "username": user, "password": secret, "domain": domain}
+        )
         (content,) = (await reply.json()).values()
         self.http.session.cookie_jar.clear()  # the tests send them themselves
         return reply.status, content, {name: morsel.value for name, morsel in reply.cookies.items()}

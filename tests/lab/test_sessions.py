@@ -79,11 +79,38 @@ async def test_the_second_factor_is_asked_once_per_session() -> None:
             "response": "json",
             "sessionkey": cookies["sessionkey"],
         }
-        assert (await api.post({**given, "codefor2fa": "no"}, cookies)).status == 431
+        assert (await api.post({**given, "codefor2fa": ""}, cookies)).status == 531
+        assert (await api.post({**given, "codefor2fa": "no"}, cookies)).status == 511
+        assert (await session_call(api, "listApis", cookies))[0] == 401  # a wrong code ends the session too
+        _, _, cookies = await api.log_in("admin")
+        given["sessionkey"] = cookies["sessionkey"]
         pin = api.server.accounts.listing()["admin"]["pin"]
         assert (await api.post({**given, "codefor2fa": pin}, cookies)).status == 200
         assert (await session_call(api, "listZones", cookies))[0] == 200
         assert (await api.call("listZones"))[0] == 200  # a signature needs none
+
+
+async def test_a_user_sets_up_a_second_factor() -> None:
+    async with served("4.22") as api:
+        _, before, cookies = await api.log_in("ops")
+        assert (before["is2faenabled"], before["is2faverified"]) == ("false", "true")
+        status, reply = await session_call(api, "setupUserTwoFactorAuthentication", cookies)
+        pin = api.server.accounts.listing()["ops"]["pin"]
+        assert (status, reply["setup2fa"]["secretcode"]) == (200, pin)  # type: ignore[index]
+        given = {"command": "validateUserTwoFactorAuthenticationCode", "response": "json"}
+        given["sessionkey"] = cookies["sessionkey"]
+        assert (await api.post({**given, "codefor2fa": "no"}, cookies)).status == 511
+        assert (await api.post({**given, "codefor2fa": pin}, cookies)).status == 200  # still the same session
+        assert (await session_call(api, "listZones", cookies))[0] == 200
+        _, again, cookies = await api.log_in("ops")
+        assert (again["is2faenabled"], again["is2faverified"], again["providerfor2fa"]) == (
+            "true",
+            "false",
+            "staticpin",
+        )
+        assert (await session_call(api, "listZones", cookies))[0] == 511
+        _, other, _ = await api.log_in("dom", domain="tenants")
+        assert other["is2faenabled"] == "false"
 
 
 @pytest.mark.parametrize(("release", "status"), [("4.9", 432), ("4.11.1", 401), ("4.22", 401)])

@@ -55,7 +55,7 @@ def test_every_kind_comes_back_as_it_was(kind: type) -> None:
 
 def test_kinds_are_named_once_and_in_words() -> None:
     names = {kind_of(object.__new__(kind)) for kind in KINDS}
-    assert len(names) == len(KINDS) == 26
+    assert len(names) == len(KINDS) == 27
     assert {"samples_arrived", "run_opened", "clock_echo", "phase_entered"} <= names
 
 

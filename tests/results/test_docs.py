@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from csworkbench.cli import COMMANDS, HIDDEN
+from csworkbench.config.clouds import KEYS as CLOUD_KEYS
 from csworkbench.config.experiment_file import KEYS
 from csworkbench.lab.fleet import Group
 from csworkbench.model import scenario
@@ -44,6 +45,10 @@ def test_every_column_is_documented(columns: tuple[str, ...]) -> None:
 def test_every_scenario_key_is_documented(cls: type) -> None:
     names = {field.name for field in fields(cls)}
     assert names - words("docs/scenario.md") == set()
+
+
+def test_every_key_of_a_cloud_is_documented() -> None:
+    assert set(CLOUD_KEYS) - words("docs/scenario.md") == set()
 
 
 def test_every_key_of_an_experiment_is_documented() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each check of the preflight, from facts to what it says."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from csworkbench.model.fleet import Fleet, Hidden, Partial, Server, SystemVm
 from csworkbench.upgrade import CHECKS, Facts, Finding, Level, Route, Target, preflight
+from csworkbench.upgrade.hidden import hidden_line
 
 from .fleets import (
     RELEASE,
@@ -203,3 +205,12 @@ def test_the_registry() -> None:
         assert check.title
         assert check.means
         assert check.remedy
+
+
+def test_what_is_hidden_is_said_once() -> None:
+    hidden = (Hidden("listHosts", "not for this role"), Hidden("listRouters", "not for this role"))
+    found = preflight(Facts(replace(fleet(router()), hidden=hidden)))
+    told = hidden_line(found)
+    assert told.count("listHosts") == told.count("listRouters") == told.count("not for this role") == 1
+    assert {f.title for f in found if f.level is Level.HIDDEN} <= set(re.split(", |: ", told))
+    assert hidden_line([f for f in found if f.level is not Level.HIDDEN]) == ""

@@ -116,7 +116,8 @@ def session_caller(server: Management, cookies: Mapping[str, str], given: Mappin
         raise ApiError(status, "missing command, ignoring request...", None)
     if session.second_factor and not session.verified and name not in SECOND_FACTOR_FREE:
         server.sessions.close(cookie)
-        raise ApiError(errors.SECOND_FACTOR, "Two factor authentication is required for the user", None)
+        text = "Two factor authentication 2FA is enabled but not verified. Existing session is invalidated."
+        raise ApiError(errors.SECOND_FACTOR, f"Unable to process the API request due to :{text}", None)
     return session, session.caller
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from csworkbench.lab.api.errors import ACCOUNT, PARAMETER, ApiError
+from csworkbench.lab.api.errors import ACCOUNT, PARAMETER, SECOND_FACTOR, ApiError
 from csworkbench.lab.api.listing import row
 from csworkbench.lab.api.registry import Arguments, Param, command
 from csworkbench.lab.sessions import SESSION_S, Domain, Session, current
@@ -40,7 +40,8 @@ def open_session(server: Management, arguments: Arguments) -> tuple[str, dict[st
     if caller is None or not server.accounts.enabled(caller):
         text = f"Failed to authenticate user {user} in domain 1; please provide valid credentials"
         raise ApiError(ACCOUNT, text, None)
-    second_factor = server.settings.flag("mandate.user.2fa", domain=caller.domain.id)
+    set_up = caller.user_id in server.accounts.second_factor
+    second_factor = set_up or server.settings.flag("mandate.user.2fa", domain=caller.domain.id)
     cookie, session = server.sessions.open(caller, second_factor=second_factor)
     profile, twofa = server.profile, server.profile.has(4, 18)
     return cookie, row(
@@ -57,7 +58,7 @@ def open_session(server: Management, arguments: Arguments) -> tuple[str, dict[st
         registered="false",
         sessionkey=session.key,
         is2faenabled=str(second_factor).lower() if twofa else None,
-        is2faverified="false" if twofa else None,
+        is2faverified=str(not second_factor).lower() if twofa else None,
         providerfor2fa=_PROVIDER if twofa and second_factor else None,
         issuerfor2fa="CloudStack" if twofa and second_factor else None,
         managementserverid=server.fixtures.server if profile.has(4, 21) else None,
@@ -91,11 +92,19 @@ async def validate_code(_server: Management, _arguments: Arguments) -> dict[str,
     return {"success": True}
 
 
-def verify_second_factor(session: Session, arguments: Arguments) -> None:
-    """Take the code for this session; raises ApiError 431 for a wrong one."""
-    if arguments["codefor2fa"] != session.caller.pin:
-        raise ApiError(PARAMETER, "two-factor authentication has failed for the user: wrong code")
-    session.verified = True
+def verify_second_factor(server: Management, cookie: str, session: Session, arguments: Arguments) -> None:
+    """Take the code for this session. Raises ApiError 531 without one, and 511 for a wrong one, which ends the session.
+
+    A session that has just set the factor up outlives a wrong code.
+    """
+    code = str(arguments.get("codefor2fa", ""))
+    if not code:
+        raise ApiError(ACCOUNT, "Code for two factor authentication is required", None)
+    if code != session.caller.pin:
+        if not session.setting_up:
+            server.sessions.close(cookie)
+        raise ApiError(SECOND_FACTOR, "two-factor authentication has failed for the user", None)
+    session.verified, session.setting_up = True, False
 
 
 @command(
@@ -105,10 +114,14 @@ def verify_second_factor(session: Session, arguments: Arguments) -> None:
     Param("enable", "boolean"),
     since=(4, 18),
 )
-async def setup_second_factor(_server: Management, arguments: Arguments) -> dict[str, Any]:
-    """The only provider is the static PIN."""
+async def setup_second_factor(server: Management, arguments: Arguments) -> dict[str, Any]:
+    """The only provider is the static PIN. From the next login on it is asked for."""
+    if not arguments.get("enable", True):
+        server.accounts.second_factor.discard(current().user_id)
+        return {"setup2fa": {"id": current().user_id, "accountid": current().account_id}}
     if arguments.get("provider", _PROVIDER) != _PROVIDER:
         raise ApiError(PARAMETER, f"The given two factor authentication provider is not available: use {_PROVIDER}")
+    server.accounts.second_factor.add(current().user_id)
     return {"setup2fa": {"id": current().user_id, "accountid": current().account_id, "secretcode": current().pin}}
 
 

@@ -101,10 +101,13 @@ async def _handle(server: Management, request: web.Request, *, trusted: bool = F
         access.check_rate(server, caller)
         access.check_enforced(server, entry, request.method, given, session=unsigned)
         access.check_maintenance(server, entry)
-        arguments = check(server, entry, {key.lower(): value for key, value in given.items()})
-        access.check_objects(server, caller, entry, arguments)
+        lowered = {key.lower(): value for key, value in given.items()}
         if session is not None and entry.name == "validateUserTwoFactorAuthenticationCode":
-            commands_sessions.verify_second_factor(session, arguments)
+            commands_sessions.verify_second_factor(server, request.cookies[access.COOKIE], session, lowered)
+        arguments = check(server, entry, lowered)
+        access.check_objects(server, caller, entry, arguments)
+        if session is not None and entry.name == "setupUserTwoFactorAuthentication":
+            session.setting_up = session.second_factor = bool(arguments.get("enable", True))
         return answer.body(entry.response_name, await entry.handler(server, arguments))
     except ApiError as error:
         return answer.fail(entry, error)

@@ -18,6 +18,7 @@ from csworkbench.tui.text import clean
 from csworkbench.tui.widgets.base import content
 from csworkbench.tui.widgets.cloud_list import CloudList
 from csworkbench.upgrade.facts import Level
+from csworkbench.upgrade.hidden import hidden_line
 
 from .cloud_detail import LinesScreen, check_lines, vm_lines
 from .help import HelpScreen, action_lines
@@ -177,7 +178,9 @@ class CloudScreen(Screen[None]):
         """All checks."""
         if self.view is not None:
             hidden = [
-                ((f"not seen: {clean(h.command)}: {clean(h.why)}", "$muted"),) for h in self.view.facts.fleet.hidden
+                ((f"not seen: {clean(h.command)}: {clean(h.why)}", "$muted"),)
+                for h in self.view.facts.fleet.hidden
+                if h.command not in hidden_line(self.view.findings)
             ]
             lines: list[Line] = [*check_lines(self.view.findings, passed=True), *hidden]
             self.app.push_screen(LinesScreen("preflight", lines, self.glyphs))

@@ -17,6 +17,7 @@ from csworkbench.tui.guide import Line, Part
 from csworkbench.tui.text import clean, fit, width
 from csworkbench.tui.widgets.base import content
 from csworkbench.upgrade.facts import Finding, Level
+from csworkbench.upgrade.hidden import HIDDEN_REMEDY, hidden_line
 from csworkbench.upgrade.needs import Assessment, Need
 from csworkbench.upgrade.served import name_of
 
@@ -70,15 +71,19 @@ def _field(name: str, text: str, style: str = "") -> Line:
 
 
 def check_lines(findings: Iterable[Finding], *, passed: bool) -> list[Line]:
-    """The checks of the whole cloud; without `passed` only those that say something."""
+    """The checks of the whole cloud; without `passed` only those that say something. What is hidden is said once."""
     lines: list[Line] = []
+    findings = tuple(findings)
     for f in findings:
-        if f.level is Level.PASS and not passed:
+        if f.level is Level.HIDDEN or (f.level is Level.PASS and not passed):
             continue
         word, style = _LEVELS[f.level]
         lines.append(((fit(word, 8), style), (f"{f.title}: ", "b"), (clean(f.evidence), "")))
         if f.remedy:
             lines.append(((" " * 8, ""), (f"→ {f.remedy}", "$muted")))
+    if told := hidden_line(findings):
+        word, style = _LEVELS[Level.HIDDEN]
+        lines += [((fit(word, 8), style), (clean(told), "")), ((" " * 8, ""), (f"→ {HIDDEN_REMEDY}", "$muted"))]
     return lines or [(("No check says warn or stop.", "$success"),)]
 
 
