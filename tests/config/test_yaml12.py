@@ -2,7 +2,7 @@
 """YAML as people expect it, and nothing that a file can do to us."""
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -69,10 +69,10 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     ids=lambda text: text[:20],
 )  # fmt: skip
 def test_bombs_end_soon_and_in_one_line(text: str) -> None:
-    began = perf_counter()
+    began = process_time()
     with pytest.raises(ConfigError) as error:
         parse(text, "f.yaml")
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5
     assert str(error.value).startswith("f.yaml")
     assert "\n" not in str(error.value)
 
