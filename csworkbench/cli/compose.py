@@ -17,6 +17,7 @@ from csworkbench.cloudstack import (
     PlannedStep,
     prepare_operation,
     read_after,
+    read_hypervisors,
     read_inventory,
     read_target,
     refresh,
@@ -92,7 +93,7 @@ async def _prepare(
         raise ReadOnly(scenario.operation.title, f"cloud {scenario.cloud!r} may only be looked at; `watch` measures it")
     kind, name = scenario.target
     journal.write(Notice(Level.INFO, f"asking {client.endpoint} for {kind} {name!r}"))
-    inventory = await read_target(client, kind, name)
+    inventory = replace(await read_target(client, kind, name), hypervisors=await read_hypervisors(client))
     journal.write(InventorySeen(inventory))
     if inventory.unlisted:
         journal.write(Notice(Level.WARN, f"not listed to this key, so unknown: {', '.join(inventory.unlisted)}"))

@@ -76,6 +76,13 @@ def _one_line_errors() -> Iterator[None]:
     help="How a restart with cleanup moves a network to its new router, in place of CloudStack's way.",
 )
 @click.option("--tenant-kinds", help="What the last VMs' login users may do, e.g. sudo:1,user:2,shell:1.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A global setting; several: name each.",
+)
 @click.option("--foreground", is_flag=True, help="Stay, and take the cloud down on SIGTERM or SIGINT.")
 @click.option("--until-eof", is_flag=True, help="With --foreground: take it down when standard input ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print the info object as one line.")
@@ -91,6 +98,7 @@ def up(
     hostile_names: bool,
     handover: str | None,
     tenant_kinds: str | None,
+    settings: tuple[str, ...],
     foreground: bool,
     until_eof: bool,
     as_json: bool,
@@ -113,6 +121,7 @@ def up(
             fleet=groups,
             handover=handover or "none",
             tenant_kinds=parse(tenant_kinds) if tenant_kinds else (),
+            settings=_settings(settings),
         )
         options.check()
     except LabError as error:
@@ -126,6 +135,16 @@ def up(
             _up_detached(state, options, started_at, as_json=as_json)
     except LabError as error:
         _fail(error)
+
+
+def _settings(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    found = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or not name or name in found:
+            _fail(f"--set {word!r}: NAME=VALUE is needed, and each name once", USAGE)
+        found[name] = value
+    return tuple(found.items())
 
 
 def _groups(file: Path) -> tuple[Group, ...]:

@@ -124,7 +124,10 @@ async def start_lab(options: LabOptions) -> LabCloud:
 def _more(options: LabOptions) -> list[str]:
     """The options of `lab up` that are empty unless the scenario names them."""
     given = (("--fleet", options.fleet), ("--handover", options.handover), ("--tenant-kinds", options.tenant_kinds))
-    return [word for name, value in given if value for word in (name, value)]
+    words = [word for name, value in given if value for word in (name, value)]
+    for name, value in options.settings.items():
+        words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
+    return words
 
 
 def _settings(options: LabOptions) -> list[list[str]]:

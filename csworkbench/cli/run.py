@@ -60,27 +60,35 @@ def _load_plan(path: Path) -> Scenario | Experiment:
         fail(str(error), 2)
 
 
-def _run_experiment(plan: Experiment, out: Path | None, hosting: Hosting, as_json: bool) -> NoReturn:
+def _run_experiment(plan: Experiment, out: Path | None, hosting: Hosting, as_json: bool, resume: bool) -> NoReturn:
     from csworkbench.results import comparison_tables
 
     from .experiment import compared, run_experiment, write
+    from .series import last_series, new_series
 
     def once(scenario: Scenario) -> tuple[int, RunFolder]:
         # A test cloud that is up has options of its own; an arm that names some gets a cloud made for it.
         return run_once(scenario, replace(hosting, fresh_lab=scenario.lab is not None))
 
-    codes, folders = run_experiment(plan, once, _stopped)
+    try:
+        series = last_series(plan, runs_dir()) if resume else new_series()
+    except LookupError as error:
+        fail(str(error.args[0]), 2)
+    for line in series.told:
+        click.echo(line, err=True)
+    click.echo(f"the runs have the tag {series.tag}", err=True)
+    codes = run_experiment(plan, once, series)
     if 2 in codes:
         raise SystemExit(2)
-    comparison = compared(folders)
+    comparison = compared(plan, series)
     click.echo(
         json.dumps(comparison_tables.as_json(comparison), indent=2) if as_json else comparison_tables.text(comparison)
     )
     if out is not None:
-        for folder in folders:
+        for folder in series.folders:
             _export(folder, out / folder.name)
-        write(plan, folders, comparison, out)
-    raise SystemExit(next(code for code in EXIT_ORDER if code in codes))
+        write(plan, series, comparison, out)
+    raise SystemExit(next((code for code in EXIT_ORDER if code in codes), 0))
 
 
 def run_once(scenario: Scenario, hosting: Hosting) -> tuple[int, RunFolder]:
@@ -136,11 +144,19 @@ def _print(results: list[RunResult], as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before the operation.")
 @click.option("--force", is_flag=True, help="Go ahead although a check of the preflight says stop.")
 @click.option("--no-diagnostics", is_flag=True, help="Do not collect logs when the operation went wrong.")
+@click.option("--resume", is_flag=True, help="Of an experiment: go on with its last series.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @metrics_option
 @publish_option
 def run(
-    scenario: Path, repeat: int | None, out: Path | None, yes: bool, force: bool, no_diagnostics: bool, as_json: bool
+    scenario: Path,
+    repeat: int | None,
+    out: Path | None,
+    yes: bool,
+    force: bool,
+    no_diagnostics: bool,
+    resume: bool,
+    as_json: bool,
 ) -> None:
     """Run SCENARIO: preflight, measure, operate, settle, verify, export.
 
@@ -151,7 +167,9 @@ def run(
     plan = _load_plan(scenario)
     hosting = Hosting(Consent(yes=yes, force=force), diagnostics=not no_diagnostics)
     if isinstance(plan, Experiment):
-        _run_experiment(with_repeat(plan, repeat), out, hosting, as_json)
+        _run_experiment(with_repeat(plan, repeat), out, hosting, as_json, resume)
+    if resume:
+        fail(f"{scenario}: --resume is for experiments; a scenario is one run", 2)
     loaded = plan
     codes, folders = [], []
     for _ in range(repeat or loaded.repeat):

@@ -9,6 +9,7 @@ from .credentials import Credentials
 from .discovery import Capabilities
 from .errors import AmbiguousNetwork, BadTarget, CloudStackError, Unauthorized, UnknownNetwork, Unreachable
 from .evidence import read_after, with_evidence
+from .hypervisors import read_hypervisors
 from .inventory import read_inventory, read_routers
 from .jobs import JobResult, follow_job
 from .login import Login
@@ -37,6 +38,7 @@ __all__ = [
     "prepare_operation",
     "read_after",
     "read_again",
+    "read_hypervisors",
     "read_inventory",
     "read_routers",
     "read_target",

@@ -131,8 +131,13 @@ def verify_offering(before: Inventory, after: Inventory, offering_id: str) -> Ve
 
 
 def roles_settled(found: Inventory) -> bool:
-    """Whether exactly one router of a pair is PRIMARY; the server's word on that lags by up to 30 s."""
-    return not _wrong_roles(found)
+    """Whether exactly one router of a pair is PRIMARY and the other's role is known too.
+
+    The server's word on that lags by up to 30 s, and only the role tells that a BACKUP's checks fail because it rests.
+    """
+    return not _wrong_roles(found) and not any(
+        r.redundant_state == "UNKNOWN" and r.state == "Running" for r in found.routers
+    )
 
 
 def outdated(router: Router, server_version: str) -> bool | None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An experiment file: scenarios (arms) that are run in turn and compared."""
+"""An experiment file: scenarios (arms) that are run in turn and compared.
+
+With `environments` each of them is crossed with each arm: the rows and the columns of a table.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +13,7 @@ from csworkbench.model.scenario import Scenario
 from . import ConfigError, yaml12
 from .scenario_file import check_scenario, seconds
 
-KEYS = ("name", "repeat", "order", "cool_down", "common", "arms")
+KEYS = ("name", "repeat", "order", "cool_down", "common", "environments", "arms")
 ORDERS = ("interleaved", "shuffled", "blocks")
 LIMIT = 100  # arms, and runs of each
 
@@ -18,6 +21,9 @@ LIMIT = 100  # arms, and runs of each
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """Arms by name; the first is the base of the comparison. `cool_down_s` passes between two runs.
+
+    Each scenario says its `strategy` (the arm's name, unless the arm stands for an environment), and its `environment`
+    where the file has environments.
 
     `order`: interleaved (A B A B), shuffled (each round in a random order), blocks (A A B B).
     """
@@ -40,11 +46,14 @@ def check_experiment(document: yaml12.Document) -> Experiment:
     for key in value:
         if key not in KEYS:
             raise ConfigError(f"{document.where((key,))}: unknown key {key!r}; known here: {', '.join(KEYS)}")
-    arms, common = value["arms"], value.get("common", {})
-    if not isinstance(arms, dict) or not 1 <= len(arms) <= LIMIT:
-        raise ConfigError(f"{document.where(('arms',))}: arms: 1 to {LIMIT} names with what each changes are needed")
+    arms, common, environments = value["arms"], value.get("common", {}), value.get("environments")
+    for key, names in (("arms", arms), ("environments", environments)):
+        if (key in value and not isinstance(names, dict)) or (isinstance(names, dict) and not 1 <= len(names) <= LIMIT):
+            raise ConfigError(f"{document.where((key,))}: {key}: 1 to {LIMIT} names with what each changes are needed")
     if not isinstance(common, dict):
         raise ConfigError(f"{document.where(('common',))}: common: keys of a scenario are needed")
+    if len(arms) * len(environments or (None,)) > LIMIT:
+        raise ConfigError(f"{document.where(('environments',))}: more than {LIMIT} arms in all environments together")
     name, repeat, order = value.get("name"), value.get("repeat", 5), value.get("order", ORDERS[0])
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"{document.where(('name',))}: name: a name is needed")
@@ -55,22 +64,38 @@ def check_experiment(document: yaml12.Document) -> Experiment:
     pause = seconds(document, ("cool_down",), value.get("cool_down", 0.0))
     if not isinstance(pause, int | float) or isinstance(pause, bool) or not 0 <= pause <= 3600:
         raise ConfigError(f"{document.where(('cool_down',))}: cool_down: {pause!r} is not between 0s and 1h")
-    found = tuple((arm, _scenario(document, name, arm, common, own)) for arm, own in arms.items())
+    crossed = [(environment, arm) for environment in environments or ("",) for arm in arms]
+    found = tuple((_label(*pair), _scenario(document, name, *pair)) for pair in crossed)
     return Experiment(name, found, repeat, order, float(pause))
 
 
-def _scenario(document: yaml12.Document, experiment: str, arm: str, common: dict[str, Any], own: Any) -> Scenario:
-    if own is None:
-        own = {}
-    if not isinstance(own, dict):
-        raise ConfigError(f"{document.where(('arms', arm))}: {arm}: keys of a scenario are needed")
-    for key in ("name", "repeat"):
-        for place in (("common",), ("arms", arm)):
-            if (*place, key) in document.lines:
-                raise ConfigError(f"{document.where((*place, key))}: {key}: an experiment has one for all its arms")
-    lines = {key[1:]: line for key, line in document.lines.items() if key[:1] == ("common",)}
-    lines |= {key[2:]: line for key, line in document.lines.items() if key[:2] == ("arms", arm)}
-    merged = {"name": f"{experiment}: {arm}", **_merged(common, own)}
+def _label(environment: str, arm: str) -> str:
+    return f"{environment} · {arm}" if environment else arm
+
+
+def _scenario(document: yaml12.Document, experiment: str, environment: str, arm: str) -> Scenario:
+    """What is common, what the environment changes of it, and what the arm changes of both."""
+    places: list[yaml12.Key] = [("common",), *([("environments", environment)] if environment else []), ("arms", arm)]
+    merged: dict[str, Any] = {}
+    lines: dict[yaml12.Key, int] = {}
+    for place in places:
+        own = document.value
+        for key in place:
+            own = own.get(key, {})
+        own = {} if own is None else own
+        where = document.where(place)
+        if not isinstance(own, dict):
+            raise ConfigError(f"{where}: {place[-1]}: keys of a scenario are needed")
+        for key in ("name", "repeat"):
+            if key in own:
+                where = document.where((*place, key))
+                raise ConfigError(f"{where}: {key}: an experiment has one for all its arms")
+        merged = _merged(merged, own)
+        lines |= {key[len(place) :]: line for key, line in document.lines.items() if key[: len(place)] == place}
+    names = {"environment": environment, "strategy": arm} if environment else {"strategy": arm}
+    if ("arms", arm, "environment") in document.lines:
+        names = {}  # this arm is a row of the table, not a column
+    merged = {"name": f"{experiment}: {_label(environment, arm)}", **names, **merged}
     return check_scenario(yaml12.Document(document.path, merged, lines))
 
 

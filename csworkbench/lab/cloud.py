@@ -79,6 +79,8 @@ class Cloud:
         settings = Settings(profile)
         if options.handover != settings.value(HANDOVER):
             settings.change(HANDOVER, options.handover)
+        for name, value in options.settings:
+            settings.change(name, value)
         around = Surroundings(fabric, Pace(0.0), faults, rng, settings, at_once=True)
         numbers = itertools.count(plan.FIRST_INSTANCE + len(layout.vms))
 

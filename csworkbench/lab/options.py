@@ -10,7 +10,7 @@ from csworkbench.lab import capability, fleet, ipv6, plan, tenant_kinds, topolog
 from csworkbench.lab.fleet import Group
 from csworkbench.lab.hosts import LabError
 from csworkbench.lab.profiles import PROFILES, Profile
-from csworkbench.lab.settings import HANDOVERS
+from csworkbench.lab.settings import CATALOGUE, HANDOVERS
 from csworkbench.lab.tenant_kinds import Kind
 
 
@@ -35,6 +35,9 @@ class Options:
     tenant_kinds: tuple[tenant_kinds.Group, ...] = ()
     """What the login users of the last VMs may do."""
 
+    settings: tuple[tuple[str, str], ...] = ()
+    """Global settings that are not at their default, by name."""
+
     def check(self) -> Profile:
         """The profile; raises LabError for anything that is not offered."""
         if self.profile not in PROFILES:
@@ -51,9 +54,21 @@ class Options:
             raise LabError("--scale must be 0 to 10")
         if self.handover not in HANDOVERS:
             raise LabError(f"unknown handover {self.handover!r}; there are {', '.join(HANDOVERS)}")
+        for name, value in self.settings:
+            self._check_setting(PROFILES[self.profile], name, value)
         fleet.check(self.fleet, self.vms + 3)
         tenant_kinds.check(self.tenant_kinds, self.vms)
         return PROFILES[self.profile]
+
+    def _check_setting(self, profile: Profile, name: str, value: str) -> None:
+        setting = CATALOGUE.get(name)
+        if setting is None or profile.release < setting.since:
+            raise LabError(f"CloudStack {self.profile} has no setting {name!r} in this test cloud")
+        if setting.scope != "global":
+            raise LabError(f"{name} is set per {setting.scope}: use updateConfiguration")
+        complaint = setting.complaint(value)
+        if complaint is not None:
+            raise LabError(complaint)
 
     def to_json(self) -> str:
         """For the process that will be the cloud."""
@@ -65,4 +80,5 @@ class Options:
         given = json.loads(text)
         groups = tuple(Group(**group) for group in given["fleet"])
         kinds = tuple(tenant_kinds.Group(Kind(group["kind"]), group["vms"]) for group in given["tenant_kinds"])
-        return cls(**{**given, "fleet": groups, "tenant_kinds": kinds})
+        settings = tuple((name, value) for name, value in given["settings"])
+        return cls(**{**given, "fleet": groups, "tenant_kinds": kinds, "settings": settings})

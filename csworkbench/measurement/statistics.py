@@ -6,7 +6,7 @@ All values are in s and not negative, as downtimes are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, exp, inf, log, sqrt
+from math import comb, exp, floor, inf, log, sqrt
 from statistics import fmean, median, stdev
 
 from scipy import stats
@@ -110,6 +110,15 @@ def permutation_p(left: Sequence[float], right: Sequence[float]) -> float | None
 def least_p(left: int, right: int) -> float:
     """The smallest two-sided p that so many runs can reach at all."""
     return min(1.0, 2 / comb(left + right, left))
+
+
+def false_alarms(left: int, right: int, level: float) -> float:
+    """How often the permutation test gives p <= level when both sides are alike: less than level where n is small.
+
+    Two-sided p comes in steps of two partitions.
+    """
+    partitions = comb(left + right, left)
+    return 2 * floor(level * partitions / 2) / partitions
 
 
 def fisher_p(left: Sequence[float], right: Sequence[float]) -> float:

@@ -163,6 +163,7 @@ class Inventory:
     systemvms: tuple[SystemVm, ...] = ()
     target_router: str = ""
     unsettled: tuple[str, ...] = ()
+    hypervisors: tuple[str, ...] = ()  # of the hosts that run VMs: kind and version
 
     @property
     def name(self) -> str:

@@ -85,6 +85,7 @@ TREATMENTS: dict[type, dict[str, Treatment]] = {
     cloud.Inventory: {
         "server_version": VERSION, "public_ips": ADDRESS, "source_nat_ip": ADDRESS, "unlisted": OWN,
         "target_router": Kind.ID, "unsettled": OWN,
+        "hypervisors": OWN,
     },
 }  # fmt: skip
 NUMBERS: dict[type, dict[str, str]] = {

@@ -34,6 +34,7 @@ class LabOptions:
     upgrade: str = ""  # the release to upgrade its management server to before the run; routers stay on `profile`
     code_only: bool = False  # that upgrade brings no new system VM template
     faults: tuple[str, ...] = ()
+    settings: dict[str, str | bool | int | float] = field(default_factory=dict)  # global ones, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,8 @@ class Scenario:
     vpc: str = ""
     router: str = ""
     systemvm: str = ""
-    environment: str = ""  # hypervisor and release in words, for comparisons
+    environment: str = ""  # hypervisor and release in words, for comparisons: a row of the table
+    strategy: str = ""  # the way of operating in words, for comparisons: a column of the table
 
     @property
     def target(self) -> tuple[str, str]:

@@ -12,16 +12,22 @@ from .run_result import RunResult
 
 @dataclass(frozen=True, slots=True, order=True)
 class Arm:
-    """Environment and operation in words, and everything else that changes a figure, as (name, value)."""
+    """Environment, operation and strategy in words, and everything else that changes a figure, as (name, value)."""
 
     environment: str
     operation: str
     conditions: tuple[tuple[str, str], ...] = ()
+    strategy: str = ""
+
+    @property
+    def way(self) -> str:
+        """How it was operated: the strategy that the scenario names, else the operation."""
+        return self.strategy or self.operation
 
     @property
     def title(self) -> str:
-        """Environment and operation."""
-        return f"{self.environment} · {self.operation}"
+        """Environment and way."""
+        return f"{self.environment} · {self.way}"
 
 
 def arm_of(result: RunResult) -> Arm:
@@ -31,10 +37,12 @@ def arm_of(result: RunResult) -> Arm:
     scenario = _scenario(opened.scenario if opened else "")
     version = inventory.server_version if inventory else ""
     cloud = opened.cloud if opened else ""
-    environment = _text(scenario.get("environment")) or f"{_text(cloud)} {_text(version)}".strip() or "unknown"
+    hypervisors = " + ".join(inventory.hypervisors) if inventory else ""
+    environment = _text(scenario.get("environment")) or _environment(cloud, hypervisors, version)
     tenants = sum(v.vantage.kind is VantageKind.TENANT and v.started is not None for v in state.vantages.values())
     conditions = {
         "CloudStack": version,
+        "hypervisor": hypervisors,
         "csworkbench": opened.version if opened else "",
         "tenants": str(tenants),
         "lanes": _lanes(result),
@@ -51,9 +59,9 @@ def arm_of(result: RunResult) -> Arm:
         conditions["template"] = " ".join(sorted({router.version for router in inventory.routers}))
     lab = scenario.get("lab")
     if isinstance(lab, dict):
-        conditions |= {f"test cloud {name}": _text(value) for name, value in lab.items()}
+        conditions |= {f"test cloud {name}": _option(value) for name, value in lab.items() if value}
     kept = tuple(sorted((name, _text(value)) for name, value in conditions.items() if value))
-    return Arm(environment, _text(opened.operation) if opened else "unknown", kept)
+    return Arm(environment, _text(opened.operation) if opened else "unknown", kept, _text(scenario.get("strategy")))
 
 
 def differing(arms: list[Arm]) -> dict[Arm, str]:
@@ -85,6 +93,20 @@ def _scenario(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _environment(cloud: str, hypervisors: str, version: str) -> str:
+    """Of a scenario that does not name it: the cloud with its release, and what carries its VMs."""
+    return ", ".join(word for word in (_text(f"{cloud} {version}"), _text(hypervisors)) if word) or "unknown"
+
+
+def _option(value: object) -> str:
+    """A test cloud's option: lists and settings in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_option(one)}" for name, one in sorted(value.items()))
+    if isinstance(value, list):
+        return ", ".join(_option(one) for one in value)
+    return str(value).lower() if isinstance(value, bool) else _text(value)
 
 
 def _text(value: object) -> str:

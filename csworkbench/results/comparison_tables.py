@@ -3,6 +3,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from string import ascii_uppercase
@@ -17,7 +18,7 @@ from .tables import harmless, printable
 COMPARISON = (
     "service", "environment", "operation", "conditions", "n", "mean_s", "median_s", "lowest_s", "highest_s", "sd_s",
     "mean_low_s", "mean_high_s", "bound_s", "reduction", "reduction_low", "reduction_high", "reduction_highest", "p",
-    "p_reachable", "test", "runs",
+    "p_reachable", "test", "runs", "strategy",
 )  # fmt: skip
 HEADS = ("arm", "n", "average (lowest)", "median", "highest", "sd", "95 % of mean", "reduction", "p")
 
@@ -38,9 +39,11 @@ def markdown(comparison: Comparison) -> str:
     for service, figures in comparison.services.items():
         lines += [f"## {service}", "", f"| {' | '.join(('environment and operation', *HEADS[1:]))} |"]
         lines.append("|---" * len(HEADS) + "|")
-        lines += [f"| {' | '.join((_cell(comparison.labels[f.arm]), *cells(f)))} |" for f in figures]
+        lines += [f"| {' | '.join((cell_text(comparison.labels[f.arm]), *cells(f)))} |" for f in figures]
         lines.append("")
-    return "\n".join([*lines, *(f"- {_cell(note)}" for note in notes(comparison, comparison.labels) if note)]) + "\n"
+    return (
+        "\n".join([*lines, *(f"- {cell_text(note)}" for note in notes(comparison, comparison.labels) if note)]) + "\n"
+    )
 
 
 def rows_of(comparison: Comparison) -> list[list[Any]]:
@@ -62,7 +65,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "arms": [
             {"environment": arm.environment, "operation": arm.operation, "conditions": dict(arm.conditions),
-             "label": comparison.labels[arm]}
+             "strategy": arm.strategy, "label": comparison.labels[arm]}
             for arm in comparison.arms
         ],
         "services": {
@@ -118,7 +121,7 @@ def _row(service: Service, f: ArmFigures) -> list[Any]:
     return [
         str(service), f.arm.environment, f.arm.operation, conditions, s.n,
         *map(_number, (s.mean, s.median, s.lowest, s.highest, s.sd, low, high, f.bound_s, *reduced)),
-        r.test if r else "", " ".join(f.runs),
+        r.test if r else "", " ".join(f.runs), f.arm.strategy,
     ]  # fmt: skip
 
 
@@ -142,6 +145,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> Iterable[str]:
         yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
 
 
-def _cell(words: str) -> str:
-    """Markdown table text: no pipes, no line breaks, no HTML."""
-    return printable(words).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+def cell_text(words: str) -> str:
+    """Markdown table text: no pipes, no line breaks, no HTML, no links, no code."""
+    tame = printable(words).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([|`\[])", r"\\\1", tame)

@@ -8,6 +8,7 @@ whose memory is measured. Beside it, in the same run, Python's csv writer on the
 from __future__ import annotations
 
 import csv
+import json
 import resource
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from csworkbench.recording.writer import RunFileWriter
 from csworkbench.results import sample_table, tables
 from csworkbench.results.export import spilled_state
 from csworkbench.results.run_result import analyse
+from csworkbench.results.summary import summarise
 
 from .output import Output, words
 
@@ -32,7 +34,7 @@ S = 1000 * MS
 SAMPLES, FULL = 1_000_000, 10_000_000
 LANES, BATCH = 80, 500
 INTERVAL_NS = 100 * MS
-RATE, RATIO, MEMORY_MIB, LIMIT_S = 500_000, 0.8, 300, 40
+RATE, RATIO, MEMORY_MIB, LIMIT_S, SUMMARY_S = 500_000, 0.8, 300, 60, 5
 BEGIN = 90_000 * S
 WALL = 1_795_183_391 * S
 ROWS = 200_000  # for the csv writer: they lie in memory
@@ -118,6 +120,19 @@ def rates(run_file: Path, folder: Path) -> tuple[float, float]:
     return ours, theirs
 
 
+def figures(run_file: Path, folder: Path) -> tuple[float, float, float]:
+    """Seconds of CPU to read the history, to fold it into outages, and to make summary.json of them."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        marks = [time.process_time()]
+        state = spilled_state(run_file, Spill(file))
+        marks.append(time.process_time())
+        result = analyse(state)
+        marks.append(time.process_time())
+        json.dumps(summarise(result))
+        marks.append(time.process_time())
+    return marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[2]
+
+
 def whole(run_file: Path, folder: Path) -> tuple[float, float]:
     """Seconds and MiB of `csworkbench export`, its start included."""
     began = time.monotonic()
@@ -142,6 +157,10 @@ def main() -> int:
         out.say(f"csworkbench export: {took:.1f} s ({count / took:,.0f} samples/s with all figures), {mib:.0f} MiB")
         if mib > MEMORY_MIB:
             out.violated(f"more than {MEMORY_MIB} MiB")
+        read_s, fold_s, summary_s = figures(folder / "run.db", folder)
+        out.say(f"of that, CPU: reading {read_s:.1f} s, folding into outages {fold_s:.1f} s, summary {summary_s:.2f} s")
+        if summary_s > SUMMARY_S:
+            out.violated(f"more than {SUMMARY_S} s for the summary")
         small = folder / "small.db"
         record(small, ROWS)
         ours, theirs = rates(small, folder)

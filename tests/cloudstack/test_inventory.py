@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from csworkbench.cloudstack import AmbiguousNetwork, UnknownNetwork, read_inventory, read_routers
+from csworkbench.cloudstack import AmbiguousNetwork, UnknownNetwork, read_hypervisors, read_inventory, read_routers
 from csworkbench.cloudstack.errors import BadParameter, Internal
 from csworkbench.cloudstack.inventory import to_router
 from csworkbench.cloudstack.networks import find_network
@@ -67,6 +67,32 @@ async def test_what_its_router_serves(bench: Bench) -> None:
     assert len(bench.cloud.calls("listLoadBalancerRuleInstances")) == 20
     assert (len(found.balancers), found.balancers[-1].vm_ids) == (22, ())
     assert found.unlisted == ("back ends of 2 more load balancers",)
+
+
+async def test_what_carries_the_vms(bench: Bench) -> None:
+    """Kind and version of the hosts, each once and without what does not belong in one."""
+    play(bench.cloud)
+    rows = [
+        {"hypervisor": "KVM", "hypervisorversion": "6.18"}, {"hypervisor": "KVM", "hypervisorversion": "6.18"},
+        {"hypervisor": "VMware", "hypervisorversion": "7.0=<b>\x1b[2J"}, {"hypervisor": "KVM"}, {"name": "x"}, {},
+    ]  # fmt: skip
+    bench.cloud.answers |= {"listApis": {"api": [*APIS, api("listHosts")]}, "listHosts": paged("host", rows)}
+    assert await read_hypervisors(bench.client) == ("KVM", "KVM 6.18", "VMware 7.0b2J")
+    assert bench.cloud.calls("listHosts")[0].params["type"] == "Routing"
+
+
+async def test_a_user_who_may_not_list_hosts_is_told_of_none(bench: Bench) -> None:
+    play(bench.cloud)
+    assert await read_hypervisors(bench.client) == ()
+
+
+async def test_a_refusal_to_list_hosts_stops_nothing(bench: Bench) -> None:
+    play(bench.cloud)
+    bench.cloud.answers |= {
+        "listApis": {"api": [*APIS, api("listHosts")]},
+        "listHosts": refusal(401, "not allowed", "listHosts"),
+    }
+    assert await read_hypervisors(bench.client) == ()
 
 
 async def test_by_id_and_in_a_project(bench: Bench) -> None:

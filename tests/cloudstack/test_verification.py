@@ -145,6 +145,14 @@ def test_exactly_one_of_a_pair_is_primary(states: tuple[str, str], sound: bool) 
     assert found.sound is sound
 
 
+def test_roles_are_not_settled_while_one_is_unknown() -> None:
+    """Only the role tells that a BACKUP's failing checks are as they should be."""
+    redundant = replace(NETWORK, redundant=True)
+    assert not roles_settled(Inventory("4.22.0.0", redundant, pair("PRIMARY", "UNKNOWN")))
+    primary, stopped = pair("PRIMARY", "UNKNOWN")
+    assert roles_settled(Inventory("4.22.0.0", redundant, (primary, replace(stopped, state="Stopped"))))
+
+
 def test_the_checks_of_a_backup_do_not_count() -> None:
     primary, backup = pair("PRIMARY", "BACKUP")
     before = Inventory("4.22.0.0", replace(NETWORK, redundant=True), (primary, backup))

@@ -74,3 +74,59 @@ def test_the_samples_are_what_they_say() -> None:
     for path in (ROOT / "samples" / "experiments").glob("*.yaml"):
         assert isinstance(load_plan(path), Experiment)
     assert isinstance(load_plan(ROOT / "samples" / "scenarios" / "watch.yaml"), Scenario)
+
+
+CROSSED = GOOD.replace(
+    "arms:\n",
+    'environments:\n  KVM:\n    lab: {scale: 0.2}\n  VMware:\n    lab: {profile: "4.17", vms: 9}\narms:\n',
+)
+
+
+def test_environments_are_crossed_with_arms() -> None:
+    """An arm's keys go before its environment's, and these before the common ones."""
+    found = experiment(CROSSED)
+    assert [arm for arm, _ in found.arms] == ["KVM · first", "KVM · second", "VMware · first", "VMware · second"]
+    assert [(s.environment, s.strategy) for _, s in found.arms] == [
+        ("KVM", "first"), ("KVM", "second"), ("VMware", "first"), ("VMware", "second")
+    ]  # fmt: skip
+    labs = [s.lab for _, s in found.arms if s.lab is not None]
+    assert [(lab.profile, lab.vms, lab.scale) for lab in labs] == [
+        ("4.9", 3, 0.2), ("4.22", 3, 0.2), ("4.9", 9, 0.1), ("4.17", 9, 0.1)
+    ]  # fmt: skip
+    assert found.arms[2][1].name == "two ways: VMware · first"
+
+
+def test_without_environments_an_arm_is_a_strategy() -> None:
+    assert [(s.environment, s.strategy) for _, s in experiment(GOOD).arms] == [("", "first"), ("", "second")]
+    named = experiment(GOOD.replace("  first:\n", "  first:\n    environment: KVM\n"))
+    assert [(s.environment, s.strategy) for _, s in named.arms] == [("KVM", ""), ("", "second")]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("  KVM:\n    lab: {scale: 0.2}\n", "  KVM: 5\n"), "x.yaml:10: KVM: keys of a scenario are needed"),
+        (("scale: 0.2", "scael: 0.2"), "x.yaml:11: unknown key 'scael'; did you mean 'scale'?"),
+        (("scale: 0.2}", "scale: 0.2}\n    repeat: 2"), "x.yaml:12: repeat: an experiment has one"),
+        (("  KVM:\n    lab: {scale: 0.2}\n  VMware:\n    lab: {profile: \"4.17\", vms: 9}\n", "  []\n"),
+         "x.yaml:9: environments: 1 to 100 names"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_environments(change: tuple[str, str], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        experiment(CROSSED.replace(*change))
+    assert str(caught.value).startswith(told)
+
+
+def test_settings_of_a_test_cloud() -> None:
+    found = experiment(GOOD.replace("vms: 3}", "vms: 3, settings: {network.rolling.restart: false, x: 5, y: z}}"))
+    lab = found.arms[0][1].lab
+    assert lab is not None
+    assert lab.settings == {"network.rolling.restart": False, "x": 5, "y": "z"}
+
+
+def test_the_sample_of_all_strategies() -> None:
+    found = load_plan(ROOT / "samples" / "experiments" / "all-strategies.yaml")
+    assert isinstance(found, Experiment)
+    assert len(found.arms) == 12
+    assert len({s.environment for _, s in found.arms}) == 2

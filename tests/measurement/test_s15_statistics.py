@@ -3,12 +3,14 @@
 
 import math
 import random
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csworkbench.measurement.statistics import (
+    false_alarms,
     fisher_p,
     least_p,
     mean_interval,
@@ -63,6 +65,18 @@ def test_tests_of_a_difference() -> None:
     many = [float(i) for i in range(20)]
     shifted = [v + 3 for v in many]
     assert permutation_p(many, shifted) == permutation_p(many, shifted)  # the same sample of partitions each time
+
+
+@pytest.mark.parametrize(("left", "right"), [(2, 2), (3, 3), (4, 4), (5, 5), (3, 5), (6, 4)])
+def test_false_alarms_by_count_are_those_of_all_partitions(left: int, right: int) -> None:
+    """Both sides alike: each partition of the runs is as likely as any other, so count those with p <= 0.05."""
+    values = [1.0, 1.3, 2.1, 3.7, 5.2, 8.9, 9.1, 14.4, 15.9, 27.3][: left + right]
+    chosen = list(combinations(range(left + right), left))
+    found = [
+        permutation_p([values[i] for i in own], [v for i, v in enumerate(values) if i not in own]) for own in chosen
+    ]
+    alarms = sum(p is not None and p <= 0.05 for p in found)
+    assert alarms / len(chosen) == pytest.approx(false_alarms(left, right, 0.05))
 
 
 def test_no_ratio_where_the_base_may_be_nothing() -> None:

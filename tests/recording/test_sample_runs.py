@@ -55,8 +55,8 @@ def test_a_difference_is_found() -> None:
     assert list(differing({"a": 1}, {})) == [".a: 1 became None"]
 
 
-def test_there_are_two_of_them() -> None:
-    assert [run.parent.name for run in RUNS] == ["destroy-first-restart", "parallel-restart"]
+def test_there_are_three_of_them() -> None:
+    assert [run.parent.name for run in RUNS] == ["destroy-first-restart", "live-patch", "parallel-restart"]
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
@@ -66,7 +66,7 @@ def test_a_run_is_read_from_where_nobody_may_write(mode: str) -> None:
     folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
     try:
         run = folder / "run.db"
-        shutil.copy(RUNS[1], run)
+        shutil.copy(RUNS[-1], run)
         db = sqlite3.connect(run)
         db.execute(f"PRAGMA journal_mode={mode}")
         db.close()

@@ -83,9 +83,24 @@ def test_small_numbers_carry_warnings() -> None:
     told = " ".join(words for _, words in found.warnings)
     assert "fewer than 5 runs" in told
     assert "cannot reach p <= 0.05 (at best 0.1)" in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "test", "p"),
+    [
+        ((4.0, 4.2, 4.4, 4.6), (1.0, 0.0, 0.5, 0.0), "permutation", 2 / 70),
+        ((4.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0), "Fisher", 1.0),
+        ((4.0, 4.0, 4.0, 0.0), (0.0, 0.0, 0.0, 0.0), "Fisher", 10 / 70),
+    ],
+)
+def test_where_most_runs_had_no_downtime_their_share_is_tested(
+    old: tuple[float, ...], new: tuple[float, ...], test: str, p: float
+) -> None:
+    found = compare([*runs_of(SLOW, *old), *runs_of(FAST, *new)])
     reduction = found.services[Service.EGRESS][1].reduction
     assert reduction is not None
-    assert "Fisher" in reduction.test
+    assert test in reduction.test
+    assert reduction.p == pytest.approx(p)
 
 
 def test_runs_that_are_no_example_of_the_operation_are_left_out_and_named() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from typing import TYPE_CHECKING, Any
 
 from csworkbench.lab import plan
@@ -157,6 +158,7 @@ async def list_hosts(server: Management, arguments: Arguments) -> dict[str, Any]
         clusterid=fixed.cluster,
         clustername="cluster1",
         hypervisor="KVM",
+        hypervisorversion=_kernel(),
         version=server.orchestrator.agent_release.code_version,
         resourcestate="Enabled",
         managementserverid=server.fixtures.server if server.profile.has(4, 21) else None,
@@ -164,6 +166,12 @@ async def list_hosts(server: Management, arguments: Arguments) -> dict[str, Any]
     names = ("id", "name", "type", "state", "resourcestate", "hypervisor", "zoneid", "podid", "clusterid")
     items = [item, *(host_row(server, vm) for vm in server.system_vm_rows if vm.agent_state is not None)]
     return reply("host", _shown(items, arguments, names), arguments)
+
+
+def _kernel() -> str:
+    """The kernel that carries the routers, as number: it decides how fast they boot, and how they forward."""
+    found = re.match(r"[0-9]+(\.[0-9]+)*", platform.release())
+    return found[0] if found else ""
 
 
 @command(

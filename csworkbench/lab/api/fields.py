@@ -39,7 +39,7 @@ _OBJECTS = {
     "zone": "id name dns1 internaldns1 guestcidraddress networktype securitygroupsenabled:boolean allocationstate \
         dhcpprovider localstorageenabled:boolean type@4.18",
     "host": "id name state disconnected:date type ipaddress zoneid zonename podid podname clusterid clustername \
-        hypervisor version resourcestate managementserverid",
+        hypervisor hypervisorversion version resourcestate managementserverid",
     "serviceoffering": "id name cpunumber:integer cpuspeed:integer memory:integer issystem:boolean systemvmtype",
     "networkoffering": "id name displaytext state guestiptype traffictype forvpc:boolean conservemode:boolean \
         ispersistent:boolean egressdefaultpolicy:boolean availability service:list",

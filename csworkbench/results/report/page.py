@@ -2,7 +2,6 @@
 """The HTML report: runs with their timelines and figures, and their comparison. One file, nothing is fetched."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from xml.etree.ElementTree import Element
 
 from csworkbench.measurement.arp_report import ArpReport
@@ -21,7 +20,8 @@ from csworkbench.results.times import rfc3339
 from csworkbench.results.uncertainty import uncertainty_lines
 
 from .comparison_chart import chart
-from .elements import Child, element, extend, html, table
+from .document import document
+from .elements import Child, element, extend, table
 from .timeline import timeline
 
 OUTAGES = 200  # rows in the list; the CSV files have all
@@ -38,21 +38,10 @@ def page(
     results: Sequence[RunResult], comparison: Comparison | None, title: str, labels: Mapping[str, str] | None = None
 ) -> str:
     """The whole document. `labels`: by run, what people say of it."""
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
-        element("meta", name="viewport", content="width=device-width"),
-        element("title", title),
-        element("style", (files(__package__) / "style.css").read_text("utf-8").replace("\n", " ")),
-    )
-    body = element("body", element("h1", title))
-    if comparison is not None:
-        extend(body, *_comparison(comparison))
+    parts: list[Child] = [] if comparison is None else _comparison(comparison)
     for result in results:
-        extend(body, *_run(result, (labels or {}).get(result.run, "")))
-    extend(body, element("h2", "Method"), element("p", METHOD))
-    return html(element("html", head, body, lang="en"))
+        parts += _run(result, (labels or {}).get(result.run, ""))
+    return document(title, *parts, element("h2", "Method"), element("p", METHOD))
 
 
 def _run(result: RunResult, labels: str) -> list[Child]:
