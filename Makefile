@@ -9,7 +9,7 @@ PACKAGES := iproute2 iptables nftables conntrack dnsmasq-base haproxy keepalived
 	iputils-ping iputils-arping fping radvd sudo postgresql
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: setup system demo test test-full lint bench bench-full strategies clean
+.PHONY: setup system demo test test-full lint bench bench-full session strategies clean
 
 setup: system .venv/ready
 
@@ -64,6 +64,10 @@ bench-full: setup
 	{ echo "# make bench-full ($$(date -u +%F), $$(nproc) cores)"; for b in tests/bench/bench_*.py; do echo "== $$b"; \
 	$(BIN)/python -m $$(echo $${b%.py} | tr / .) --full || echo $$b >> $$failed; done; } 2>&1 | tee samples/results/bench-full.txt; \
 	if [ -s $$failed ]; then echo "failed: $$(cat $$failed)" >&2; rm -f $$failed; exit 1; fi; rm -f $$failed
+
+# An upgrade session at 80x24 with keys alone; writes docs/session-80x24.md and its pictures anew (tmux, rsvg-convert).
+session: setup
+	$(BIN)/python -m tests.e2e.session_80x24
 
 strategies: setup
 	$(BIN)/python -m tests.bench.table_strategies --runs 5 --to samples/results

@@ -10,7 +10,8 @@ import click
 
 from csworkbench import __version__
 
-from .common import READ_ONLY
+from .common import READ_ONLY, read_only_asked
+from .screen_options import Look, screen_options
 
 GC_THRESHOLDS = (20_000, 20, 50)  # what is imported stays: looking through it again and again is a fifth of a start
 COMMANDS = {
@@ -70,17 +71,26 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="csworkbench")
-@click.option("--read-only", is_flag=True, help="Refuse every call that changes something in a cloud.")
+@click.option("--cloud", default="", metavar="NAME", help="Open this cloud: of config.yaml, cloudmonkey, env or lab.")
+@click.option("--read-only", is_flag=True, help="Look and plan; refuse every call that changes something in a cloud.")
+@click.option("--plain", is_flag=True, help="What needs upgrading, in lines instead of a screen.")
+@screen_options
 @click.pass_context
-def cli(ctx: click.Context, read_only: bool) -> None:
+def cli(ctx: click.Context, cloud: str, read_only: bool, plain: bool, look: Look) -> None:
     """Drives CloudStack virtual-router restarts and measures the downtime that tenants feel.
 
+    Without a command it opens the workbench on the configured cloud; the options are for that.
     Start with `csworkbench demo`: a test cloud on this machine and one key to press.
     """
     if read_only:
         os.environ[READ_ONLY] = "1"
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+    if ctx.invoked_subcommand is not None:
+        if cloud or plain or look != Look():
+            raise click.UsageError(f"options belong behind {ctx.invoked_subcommand!r}; see its --help")
+        return
+    from .home import open_home
+
+    raise SystemExit(open_home(ctx, read_only=read_only_asked(), plain=plain, cloud=cloud, look=look))
 
 
 def main() -> None:

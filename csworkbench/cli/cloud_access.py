@@ -3,7 +3,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from csworkbench.cloudstack import Client, read_target
 from csworkbench.cloudstack.fleet import Progress, Scope, read_fleet, scope_of
@@ -92,3 +92,13 @@ def routes(scenario: Scenario, inventory: Inventory) -> tuple[Route, ...]:
     if outside is not None:
         found.append(Route("outside", "", ""))
     return tuple(found)
+
+
+def facts_for(facts: Facts, scenario: Scenario, inventory: Inventory) -> Facts:
+    """The same facts for another operation, or other vantages, on the same target; asks nobody."""
+    if facts.target is None:
+        return facts
+    cleanup, live_patch = _manner(scenario)
+    vm_id = inventory.systemvms[0].id if inventory.systemvms else inventory.target_router
+    target = replace(facts.target, cleanup=cleanup, live_patch=live_patch, vm_id=vm_id)
+    return Facts(facts.fleet, target, routes(scenario, inventory))

@@ -31,7 +31,9 @@ START_LIMIT_S = 20.0
 
 @click.command(hidden=True)
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def engine(folder: Path) -> None:
+@click.option("--running-lab", is_flag=True, help="Take the test cloud that is up, instead of one of the run's own.")
+@click.option("--force", is_flag=True, help="Go ahead although a check of the preflight says stop.")
+def engine(folder: Path, running_lab: bool, force: bool) -> None:
     """Run the scenario that lies in FOLDER, steered by its viewers."""
     try:
         scenario = check_scenario(yaml12.load(folder / SPEC))  # JSON is YAML
@@ -39,19 +41,32 @@ def engine(folder: Path) -> None:
         fail(str(error), 2)
     # The terminal that started us may go at any time: only an order to this very process ends the run.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    hosting = Hosting(Consent(interactive=True), fresh_lab=True, signals=(signal.SIGTERM, signal.SIGINT))
+    consent = Consent(interactive=True, force=force)
+    hosting = Hosting(consent, fresh_lab=not running_lab, signals=(signal.SIGTERM, signal.SIGINT))
     with company(RunFolder(folder)):
         code = asyncio.run(host(scenario, RunFolder(folder), hosting))
     raise SystemExit(code)
 
 
+class EngineDied(Exception):
+    """The engine did not come up; one line that says where it left its last words."""
+
+
 def start_detached(scenario: Scenario, folder: RunFolder) -> None:
     """Start an interactive run's engine in a session of its own and wait for its socket. Ends with 1 if it dies."""
+    try:
+        launch(scenario, folder)
+    except EngineDied as error:
+        fail(str(error), 1)
+
+
+def launch(scenario: Scenario, folder: RunFolder, *options: str) -> None:
+    """As `start_detached`, with options of `engine`. Raises EngineDied, OSError."""
     (folder.path / SPEC).write_text(json.dumps(_plain(asdict(scenario))), encoding="utf-8")
     log = os.open(folder.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "csworkbench", "engine", str(folder.path)],
+            [sys.executable, "-m", "csworkbench", "engine", *options, str(folder.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     finally:
@@ -60,7 +75,7 @@ def start_detached(scenario: Scenario, folder: RunFolder) -> None:
     try:
         while not is_live(folder):
             if process.poll() is not None or time.monotonic() > end:
-                fail(f"the engine did not start; see {folder.path / LOG}", 1)
+                raise EngineDied(f"the engine did not start; see {folder.path / LOG}")
             time.sleep(0.05)
     except BaseException:  # Ctrl-C too: nobody would ever look at it
         if process.poll() is None:

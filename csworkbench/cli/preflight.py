@@ -73,6 +73,16 @@ def preflight(
         fail("interrupted; nothing was changed", 1)
 
 
+def read_and_print(name: str) -> int:
+    """What `preflight --cloud NAME` prints; its exit code."""
+    try:
+        return asyncio.run(_preflight(name, None, everything=False, as_json=False, keep=None))
+    except ConfigError as error:
+        fail(str(error), 2)
+    except CloudStackError as error:
+        fail(str(error), 1)
+
+
 async def _preflight(
     name: str, scenario: Scenario | None, *, everything: bool, as_json: bool, keep: Path | None
 ) -> int:

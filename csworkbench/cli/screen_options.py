@@ -3,16 +3,14 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from .common import fail
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):  # no dataclass: `lab nc` loads this too, and must start fast
     """How the workbench is to look. `layout` is a name or a file."""
 
     layout: str = "operator"

@@ -58,6 +58,11 @@ class LiveFeed:
             with contextlib.suppress(NoEngine):
                 await self._viewer.send(command, **args)
 
+    async def close(self) -> None:
+        """Let go of the engine; the run goes on."""
+        if self._viewer is not None:
+            await self._viewer.close()
+
 
 class FileFeed:
     """A finished run, from its file."""

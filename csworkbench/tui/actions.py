@@ -102,7 +102,7 @@ SHOWN = {
 
 ACTIONS: tuple[Action, ...] = (
     Action("operation.start", "r", "Start the operation", "Shows the exact API calls, and asks before it acts",
-           Group.RUN, "start_operation", _to_start, "Restart"),
+           Group.RUN, "start_operation", _to_start, "Start"),
     Action("run.export", "e", "Export the measurements", "Writes CSV files and summary.json, and says where",
            Group.RUN, "export", _to_export, "Export"),
     Action("time.follow", "f", "Follow the present", "Turns the page when the present reaches its edge",

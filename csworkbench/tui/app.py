@@ -71,6 +71,7 @@ class WorkbenchApp(App[None]):
         super().__init__(css_path=base())
         self._style(plan)
         self.feed = feed
+        self.read_only, self.clock = read_only, clock
         self.view = RunView(live=feed.live, where=feed.where, read_only=read_only, clock=clock, playback=playback)
         self.glyphs = choose(glyphs)
         self._export = export
@@ -95,10 +96,15 @@ class WorkbenchApp(App[None]):
         assert self._session is not None  # noqa: S101 - there from on_mount on
         return self._session
 
-    async def on_mount(self) -> None:
-        """Show the session, follow the feed, leave in order when the terminal goes."""
+    async def begin(self) -> None:
+        """Show the session and follow the feed."""
         self._session = SessionScreen(self.view, self._plan, self.glyphs)
         await self.push_screen(self._session)
+        self.run_worker(self._follow(), name="feed", group="feed", exclusive=True)
+
+    async def on_mount(self) -> None:
+        """Begin; leave in order when the terminal goes."""
+        await self.begin()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
             try:
@@ -106,7 +112,6 @@ class WorkbenchApp(App[None]):
             except (NotImplementedError, RuntimeError, ValueError):
                 continue  # not the main thread: somebody else has them
             self._signals.append(number)
-        self.run_worker(self._follow(), name="feed", group="feed", exclusive=True)
         self.set_interval(self._period_s, self.tick)
         if not self.is_headless:
             terminal.watch(self._terminal_gone)

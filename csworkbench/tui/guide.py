@@ -129,7 +129,7 @@ def _settle(view: RunView) -> Guidance:
     elif since is None:
         waiting = "a lane is still down"
     else:
-        quiet = (view.now_ns - since) / 1e9
+        quiet = (view.now_ns - max(since, view.phase_since_ns)) / 1e9  # what never was down is up since the host booted
         waiting = f"all lanes up for {quiet:.0f} of {confirm:.0f} s" if confirm else f"all lanes up for {quiet:.0f} s"
     if len(hushed) == 1:
         waiting += f", {clean(hushed[0], 40)} left alone"

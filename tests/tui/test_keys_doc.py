@@ -3,8 +3,15 @@
 
 from pathlib import Path
 
-from csworkbench.tui.actions import ACTIONS, Group
+from csworkbench.tui.actions import ACTIONS, Action, Group
+from csworkbench.tui.home_actions import CHOOSE_ACTIONS, HOME_CLOUD_ACTIONS
+from csworkbench.tui.plan_actions import PLAN_ACTIONS
 
+BEFORE_A_RUN = (
+    ("The list of clouds (`csworkbench` without a command)", CHOOSE_ACTIONS),
+    ("The cloud", HOME_CLOUD_ACTIONS),
+    ("The plan of a run", PLAN_ACTIONS),
+)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
 HEAD = """\
 # Keys
@@ -28,11 +35,15 @@ def page() -> str:
     """The page from the registry."""
     parts = [HEAD]
     for group in Group:
-        rows = [f"| {_keys(a.shown_keys)} | {a.title} | {a.help} | `{a.id}` |" for a in ACTIONS if a.group is group]
-        parts.append(
-            "\n".join([f"## {group.value}", "", "| Key | Does | More | Id |", "|---|---|---|---|", *rows]) + "\n"
-        )
+        parts.append(_table(group.value, tuple(a for a in ACTIONS if a.group is group)))
+    parts.append("# Before a run\n\nThe keys of these screens stay as they are.\n")
+    parts += [_table(title, actions) for title, actions in BEFORE_A_RUN]
     return "\n".join(parts)
+
+
+def _table(title: str, actions: tuple[Action, ...]) -> str:
+    rows = [f"| {_keys(a.shown_keys)} | {a.title} | {a.help} | `{a.id}` |" for a in actions]
+    return "\n".join([f"## {title}", "", "| Key | Does | More | Id |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _keys(shown: str) -> str:

@@ -31,6 +31,7 @@ class CloudScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [binding for action in CLOUD_ACTIONS for binding in action.bindings()]
     AUTO_FOCUS = "#cloud-rows"
+    SCOPED_CSS = False  # else classes of screen and app, as -tall and -ascii, would not be seen
     CSS = """
     CloudScreen { background: $background; color: $foreground; }
     #cloud-head { background: $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -40,6 +41,7 @@ class CloudScreen(Screen[None]):
     #cloud-filter.-open { display: block; }
     #cloud-rows { height: 1fr; padding: 0 1; overflow-x: hidden; scrollbar-size-vertical: 1; }
     .-ascii #cloud-rows { scrollbar-size-vertical: 0; }
+    .-ascii #cloud-head, .-ascii #cloud-status { text-overflow: clip; }
     .-tiny #cloud-detail, .-tiny #cloud-status { display: none; }
     CloudList {
         & > .cloud-list--head { color: $secondary; text-style: bold; }
@@ -145,7 +147,9 @@ class CloudScreen(Screen[None]):
         left: Line = ((self.status, "$error" if self.status.startswith("×") else "$accent"),)
         self._set("#cloud-status", [left if self.status else ((shown + order, "$muted"), *self._stops())])
         chosen = self.vms.chosen
-        self._set("#cloud-detail", [((clean(chosen.reason) if chosen else "", ""),)])
+        failed = self.status.startswith("×")  # the line above may be too short for all of it
+        about = self.status.removeprefix("× ") if failed else clean(chosen.reason) if chosen else ""
+        self._set("#cloud-detail", [((about, "$error" if failed else ""),)])
 
     def _head(self) -> Line:
         parts: Line = ((" csworkbench ", "b $primary"), (f" {clean(self.source.name, 40)} ", "b"))

@@ -43,7 +43,8 @@ class ConfirmScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The question."""
         destructive = self._planned.destructive
-        verb = deed(self._planned).split()[0].capitalize()
+        words = deed(self._planned).split()
+        verb = " ".join(words[: 2 if words[0] == "live" else 1]).capitalize()
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "start the operation?"
             with VerticalScroll(classes="dialog-text", can_focus=False):
