@@ -20,6 +20,7 @@ COMMANDS = {
     "preflight": ("preflight", "What needs upgrading, and whether now is a safe time."),
     "run": ("run", "Run a scenario: measure, operate, settle, verify, export."),
     "watch": ("run", "Measure only, while somebody else operates."),
+    "resume": ("resume", "Go on with a run that was interrupted."),
     "attach": ("attach", "Watch a run that is going on."),
     "replay": ("replay", "Replay a recorded run."),
     "runs": ("runs", "List the runs."),

@@ -3,9 +3,11 @@
 
 import click
 
-from .common import fail, has_terminal, read_only_asked
+from csworkbench.recording.library import all_runs, runs_dir
+
+from .common import fail, has_terminal, read_only_asked, resume_line
 from .find import find
-from .live import live_runs
+from .live import has_ended, is_live, live_runs
 from .screen_options import Look, screen_options
 from .team import Team, clearly, current, store_option
 from .workbench import follow_plain, open_workbench
@@ -25,13 +27,20 @@ def attach(run: str | None, read_only: bool, plain: bool, look: Look) -> None:
     if run is None:
         live = live_runs()
         if not live:
+            newest = next(iter(all_runs(runs_dir())), None)
+            if newest is not None and not has_ended(newest):
+                fail(resume_line(newest.name), 1)
             fail("no run is going on; `csworkbench runs` lists the finished ones, `csworkbench demo` starts one", 1)
         folder = live[0]
     else:
         folder = find(run)
     if plain or not has_terminal():
-        raise SystemExit(follow_plain(folder))
-    raise SystemExit(open_workbench(folder, read_only=read_only or read_only_asked(), look=look))
+        code = follow_plain(folder)
+    else:
+        code = open_workbench(folder, read_only=read_only or read_only_asked(), look=look)
+    if not is_live(folder) and not has_ended(folder):
+        click.echo(resume_line(folder.name), err=True)
+    raise SystemExit(code)
 
 
 def _attach_team(team: Team, wanted: str | None, plain: bool, look: Look) -> int:

@@ -22,6 +22,14 @@ def read_only_asked() -> bool:
     return os.environ.get(READ_ONLY, "") not in ("", "0")
 
 
+def resume_line(run: str) -> str:
+    """What to do with a run whose engine is gone."""
+    return (
+        f"{run} is interrupted: its engine is gone, its probers go on for a while. `csworkbench resume {run}` goes on"
+        " with it, with --stop it is closed"
+    )
+
+
 def has_terminal() -> bool:
     """True when a person sits at both ends."""
     return sys.stdin.isatty() and sys.stdout.isatty()

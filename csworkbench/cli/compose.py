@@ -4,6 +4,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from csworkbench.cloudstack import (
     Client,
     CloudStackError,
     PlannedStep,
+    Surroundings,
     prepare_operation,
     read_after,
     read_hypervisors,
@@ -28,7 +30,7 @@ from csworkbench.cloudstack.errors import ReadOnly
 from csworkbench.config import ConfigError
 from csworkbench.engine.prepared import NotPrepared, Prepare, Prepared, Proof
 from csworkbench.model.cloud import Inventory
-from csworkbench.model.event import InventorySeen, Level, Notice, OperationPlanned
+from csworkbench.model.event import CloudOpened, InventorySeen, Level, Notice, OperationPlanned
 from csworkbench.model.lane import Vantage, VantageKind
 from csworkbench.model.protocols import Journal, StepFailed
 from csworkbench.model.scenario import LabOptions, Scenario, Tenants
@@ -41,10 +43,12 @@ from csworkbench.probing.ssh import SshAccess, SshRoute
 
 from .check_first import check_first
 from .lab_cloud import LabCloud, running_lab, start_lab
+from .other_cloud import dials_itself, refuse_test_cloud, refuse_test_nets
+from .past import Past
 from .profile import LAB, lab_profile, open_client, profile_of
 from .run_evidence import EvidenceKeeper
 from .targets import targets_of
-from .ways import hops, through_the_router, way_to
+from .ways import hops, other_ways, through_the_router, way_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,19 @@ class Consent:
     """Go ahead although a check of the preflight says stop."""
 
 
-def prepare_for(scenario: Scenario, consent: Consent, *, fresh_lab: bool = False) -> Prepare:
-    """The preparation of a run as the engine calls it. `fresh_lab` never takes a test cloud that is already up."""
+def prepare_for(scenario: Scenario, consent: Consent, *, fresh_lab: bool = False, past: Past | None = None) -> Prepare:
+    """The preparation of a run as the engine calls it. `fresh_lab` never takes a test cloud that is already up.
+
+    `past`: of a run whose engine is gone.
+    """
 
     async def prepare(journal: Journal) -> Prepared:
         async with AsyncExitStack() as stack:
             try:
-                prepared = await _prepare(scenario, consent, journal, stack, fresh_lab)
+                if past is not None:
+                    prepared = await _prepare_again(scenario, consent, journal, stack, past)
+                else:
+                    prepared = await _prepare(scenario, consent, journal, stack, fresh_lab)
             except ConfigError as error:
                 raise NotPrepared(str(error), 2) from None
             except BadTarget as error:
@@ -88,17 +98,24 @@ async def _prepare(
             lab = await start_lab(options)
             stack.push_async_callback(lab.close)
     profile = lab_profile(lab) if lab is not None else await profile_of(scenario.cloud)
-    client = await stack.enter_async_context(open_client(profile.cloud, journal))
+    if lab is None and dials_itself(scenario):
+        await refuse_test_cloud(profile.cloud, instead=f"with `cloud: {LAB}`")
+    journal.write(CloudOpened(profile.cloud.endpoint, lab is not None and lab.own))
+    client = await stack.enter_async_context(open_client(profile.cloud, journal, _around(scenario)))
     if client.read_only and scenario.operation.chosen is not None:
         raise ReadOnly(scenario.operation.title, f"cloud {scenario.cloud!r} may only be looked at; `watch` measures it")
     kind, name = scenario.target
     journal.write(Notice(Level.INFO, f"asking {client.endpoint} for {kind} {name!r}"))
     inventory = replace(await read_target(client, kind, name), hypervisors=await read_hypervisors(client))
     journal.write(InventorySeen(inventory))
+    if lab is None:
+        refuse_test_nets(scenario, inventory)
     if inventory.unlisted:
         journal.write(Notice(Level.WARN, f"not listed to this key, so unknown: {', '.join(inventory.unlisted)}"))
     vantages, left_out = await _vantages(scenario, inventory, lab, client, stack)
     if told := through_the_router({vantage.name: vantage.path for vantage, _ in vantages}):
+        journal.write(Notice(Level.INFO, told))
+    if told := other_ways((vantage for vantage, _ in vantages), inventory):
         journal.write(Notice(Level.INFO, told))
     target = scenario.egress_target or (lab.egress_target if lab else "")
     if not target and not inventory.systemvms:
@@ -109,6 +126,7 @@ async def _prepare(
         if lab is None or not lab.own:
             await check_first(client, scenario, inventory, journal, force=consent.force)
         before = await with_evidence(client, inventory)
+        journal.write(InventorySeen(before))
         prepared.operation, prepared.planned = step, step.plan()
         prepared.watch = _watcher(client, inventory, journal)
         prepared.verify = _verifier(client, before, step, journal)
@@ -116,6 +134,41 @@ async def _prepare(
         if not consent.interactive and not consent.yes and not (lab is not None and lab.own):
             await _ask(step.plan())
     return prepared
+
+
+async def _prepare_again(
+    scenario: Scenario, consent: Consent, journal: Journal, stack: AsyncExitStack, past: Past
+) -> Prepared:
+    """As `_prepare`, of a run that was begun: on the same cloud, from what was seen there before the change."""
+    lab = await running_lab() if scenario.cloud == LAB else None
+    if past.own_lab or (scenario.cloud == LAB and lab is None):
+        if not past.just_end:
+            raise NotPrepared("its test cloud is gone, as one goes with the engine that started it", 1)
+        return Prepared(past.before, [], [], "")
+    profile = lab_profile(lab) if lab is not None else await profile_of(scenario.cloud)
+    if profile.cloud.endpoint.rstrip("/") != past.endpoint.rstrip("/"):
+        raise NotPrepared(f"cloud {scenario.cloud!r} is now {profile.cloud.endpoint}; the run's was {past.endpoint}", 2)
+    around = _around(scenario, past.clock_ns)
+    client = await stack.enter_async_context(open_client(profile.cloud, journal, around, known=past.known))
+    vantages, left_out = await _vantages(scenario, past.before, lab, client, stack)
+    target = scenario.egress_target or (lab.egress_target if lab else "")
+    prepared = Prepared(past.before, vantages, left_out, target, targets=targets_of(scenario, lab, past.before))
+    if past.just_end or (chosen := scenario.operation.chosen) is None:
+        return prepared
+    step = await prepare_operation(client, past.before, chosen)
+    prepared.operation = step
+    prepared.watch = _watcher(client, past.before, journal)
+    prepared.verify = _verifier(client, past.with_evidence, step, journal)
+    if not past.sent:
+        prepared.planned = step.plan()
+        await check_first(client, scenario, past.before, journal, force=consent.force)
+        if not consent.yes:
+            await _ask(step.plan())
+    return prepared
+
+
+def _around(scenario: Scenario, clock_ns: Callable[[], int] = time.monotonic_ns) -> Surroundings:
+    return Surroundings(clock_ns=clock_ns, job_limit_s=scenario.phases.job_limit)
 
 
 async def _vantages(

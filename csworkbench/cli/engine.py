@@ -62,7 +62,7 @@ def start_detached(scenario: Scenario, folder: RunFolder) -> None:
 
 def launch(scenario: Scenario, folder: RunFolder, *options: str) -> None:
     """As `start_detached`, with options of `engine`. Raises EngineDied, OSError."""
-    (folder.path / SPEC).write_text(json.dumps(_plain(asdict(scenario))), encoding="utf-8")
+    (folder.path / SPEC).write_text(json.dumps(as_written(asdict(scenario))), encoding="utf-8")
     log = os.open(folder.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -83,9 +83,9 @@ def launch(scenario: Scenario, folder: RunFolder, *options: str) -> None:
         raise
 
 
-def _plain(value: dict[str, object]) -> dict[str, object]:
-    """Without what a file leaves out: options that are not set, and an operation of nothing."""
-    found = {key: _plain(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
+def as_written(value: dict[str, object]) -> dict[str, object]:
+    """A scenario without what a file leaves out: options that are not set, and an operation of nothing."""
+    found = {key: as_written(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
     return {
         key: inner for key, inner in found.items() if inner not in (None, "") and not (key == "operation" and not inner)
     }

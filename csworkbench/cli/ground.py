@@ -5,7 +5,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
 
 from csworkbench.cloudstack import Client, CloudStackError, prepare_operation, read_inventory, read_target
 from csworkbench.model.cloud import Inventory, Vm
@@ -26,11 +25,11 @@ from csworkbench.upgrade.choices import Choice
 from .cloud_access import facts_for, scenario_facts
 from .compose import _access as ssh_access
 from .lab_cloud import LabCloud
+from .other_cloud import in_test_net
 from .targets import targets_of
 from .ways import Way, hops, way_to
 
 LOGIN_LIMIT_S = 15.0
-_DOCUMENTATION = [ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 Planned = OperationPlanned | str
 """What an operation would call, or why it cannot be done."""
 
@@ -91,7 +90,7 @@ class CloudGround:
             dialled += [way.host for _, way in ways(scenario, inventory, self._elsewhere) if isinstance(way, Way)]
         if outside is not None and not outside.exec:
             dialled += inventory.public_ips
-        inside = next((address for address in dialled if _of_documentation(address)), "")
+        inside = next((address for address in dialled if in_test_net(address)), "")
         return f"{inside} exists only inside a test cloud: choose `test cloud` in the list of clouds" if inside else ""
 
     def _given(self) -> tuple[tuple[str, str], ...]:
@@ -123,15 +122,6 @@ class CloudGround:
 
             await asyncio.gather(*(log_in(name) for name in connects))
         return {name: found[name] for name in reachable}
-
-
-def _of_documentation(address: str) -> bool:
-    """Whether it is in a range that no real network has (RFC 5737)."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in net for net in _DOCUMENTATION)
 
 
 def _connects(

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from csworkbench import __version__
+from csworkbench.engine.continued import boot_id
 from csworkbench.engine.engine import Engine
+from csworkbench.engine.lock import RunLock
 from csworkbench.engine.server import ViewerServer
-from csworkbench.model.event import Event, RunOpened
+from csworkbench.model.event import Body, Event, RunOpened
 from csworkbench.model.scenario import Scenario
 from csworkbench.recording.library import RunFolder
 from csworkbench.recording.writer import RunFileWriter
@@ -36,14 +38,45 @@ class Hosting:
 async def host(scenario: Scenario, folder: RunFolder, how: Hosting) -> int:
     """Run the scenario in this process and return the exit code."""
     header = {"run": folder.name, "name": scenario.name, "csworkbench": __version__, "pid": str(os.getpid())}
-    writer = RunFileWriter(folder.file, header)
-    prepare = prepare_for(scenario, how.consent, fresh_lab=how.fresh_lab)
-    viewers: ViewerServer | None = None
-    engine = Engine(
-        writer, scenario, prepare, run_token=secrets.token_hex(16), interactive=how.consent.interactive,
-        measure_s=how.measure_s, viewers=lambda: viewers.viewers if viewers else 0,
-        diagnostics=how.diagnostics,
-    )  # fmt: skip
+    with RunLock(folder.path):
+        writer = RunFileWriter(folder.file, header)
+        prepare = prepare_for(scenario, how.consent, fresh_lab=how.fresh_lab)
+        attached = Attached()
+        token = secrets.token_hex(16)
+        engine = Engine(
+            writer, scenario, prepare, run_token=token, interactive=how.consent.interactive,
+            measure_s=how.measure_s, viewers=attached.count, diagnostics=how.diagnostics,
+        )  # fmt: skip
+        opened = RunOpened(
+            folder.name,
+            scenario.name,
+            __version__,
+            scenario.cloud,
+            scenario.operation.title,
+            json.dumps(asdict(scenario)),
+            how.consent.interactive,
+            token,
+            boot_id(),
+            how.measure_s,
+        )
+        return await serve(engine, writer, folder, how, opened, attached)
+
+
+@dataclass(slots=True)
+class Attached:
+    """How many viewers an engine has, once it is served."""
+
+    server: ViewerServer | None = None
+
+    def count(self) -> int:
+        """0 before that."""
+        return self.server.viewers if self.server is not None else 0
+
+
+async def serve(
+    engine: Engine, writer: RunFileWriter, folder: RunFolder, how: Hosting, first: Body, attached: Attached
+) -> int:
+    """Run an engine to its end, with its socket and signals; `first` is written before all else."""
     loop = asyncio.get_running_loop()
     for number in how.signals:
         loop.add_signal_handler(number, engine.interrupt, number.name)
@@ -51,18 +84,9 @@ async def host(scenario: Scenario, folder: RunFolder, how: Hosting) -> int:
         if how.listener is not None:
             writer.subscribe(how.listener)
         async with ViewerServer(folder.file, folder.socket, _commands(engine)) as viewers:
+            attached.server = viewers
             writer.subscribe(viewers.tell)
-            writer.write(
-                RunOpened(
-                    folder.name,
-                    scenario.name,
-                    __version__,
-                    scenario.cloud,
-                    scenario.operation.title,
-                    json.dumps(asdict(scenario)),
-                    how.consent.interactive,
-                )
-            )
+            writer.write(first)
             return await engine.run()
     finally:
         for number in how.signals:

@@ -4,7 +4,9 @@
 import socket
 
 from csworkbench.engine.address import short_path
+from csworkbench.model.event import RunClosed
 from csworkbench.recording.library import RunFolder, all_runs, runs_dir
+from csworkbench.recording.reader import RunFileError, RunFileReader
 
 from .team import TeamRun
 
@@ -22,6 +24,18 @@ def is_live(folder: RunFolder) -> bool:
     except OSError:
         return False
     return True
+
+
+def has_ended(folder: RunFolder) -> bool:
+    """True when its engine ended it in order, or its file cannot be read."""
+    try:
+        reader = RunFileReader(folder.file)
+        try:
+            return any(isinstance(event.body, RunClosed) for event in reader.without_samples())
+        finally:
+            reader.close()
+    except (RunFileError, OSError):
+        return True
 
 
 def live_runs() -> list[RunFolder]:

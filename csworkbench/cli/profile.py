@@ -3,12 +3,13 @@
 
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from csworkbench.cloudstack import Client, CloudStackError, Credentials, Login, Surroundings
 from csworkbench.cloudstack.errors import BadParameter, BadTarget, ReadOnly, Unsupported
+from csworkbench.cloudstack.known import KnownCall
 from csworkbench.config import ConfigError
 from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
 from csworkbench.model.event import Body
@@ -74,21 +75,28 @@ def exit_code_of(error: ConfigError | CloudStackError) -> int:
 async def open_client(
     cloud: Cloud,
     journal: Journal | None = None,
-    calls_per_second: int = Surroundings().calls_per_second,
+    around: Surroundings | None = None,
     *,
+    known: Iterable[KnownCall] = (),
     may_ask: bool = True,
 ) -> AsyncIterator[Client]:
     """A client for that cloud; without a journal its calls are not kept. Raises ConfigError.
 
-    `may_ask`: the terminal is free to ask for the code of a second factor.
+    `around`: clock, limits and rate, the certificate's check is the cloud's. `known`: see Client. `may_ask`: the
+    terminal is free to ask for the code of a second factor.
     """
     try:
         credentials = _credentials(cloud, may_ask=may_ask)
     except ValueError as error:
         raise ConfigError(f"cloud {cloud.name!r}: {error}") from None
-    around = Surroundings(verify=cloud.verify(), calls_per_second=calls_per_second)
-    read_only = cloud.read_only or read_only_asked()
-    async with Client(credentials, journal=journal or Unrecorded(), around=around, read_only=read_only) as client:
+    surroundings = replace(around or Surroundings(), verify=cloud.verify())
+    async with Client(
+        credentials,
+        journal=journal or Unrecorded(),
+        around=surroundings,
+        read_only=cloud.read_only or read_only_asked(),
+        known=known,
+    ) as client:
         yield client
 
 

@@ -6,7 +6,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 
 import click
@@ -97,6 +97,13 @@ class Progress:
         if self._printer is not None:
             self._printer.close()
 
+    def catch_up(self, events: Iterable[ev.Event]) -> None:
+        """Take in what was said before, in silence."""
+        say, self._say = self._say, lambda _line: None
+        for event in events:
+            self(event)
+        self._say = say
+
     def __call__(self, event: ev.Event) -> None:
         """Hear of one event."""
         apply(self._state, event)
@@ -136,6 +143,9 @@ def _line(body: ev.Body) -> str:  # noqa: PLR0911, PLR0912 - one case for each k
     match body:
         case ev.PhaseEntered(phase, why):
             return f"phase: {phase}{' · ' + why if why else ''}"
+        case ev.RunResumed() as resumed:
+            rebooted = "; this host was rebooted, so its clock is another one" if resumed.other_boot else ""
+            return f"resumed in phase {resumed.phase}: nobody asked the API in between{rebooted}"
         case ev.Notice(level, text):
             return text if level is ev.Level.INFO else f"{level}: {text}"
         case ev.JobChanged() as job:

@@ -16,8 +16,9 @@ from csworkbench.results.run_result import RunResult, load_result
 from csworkbench.results.summary import summarise
 from csworkbench.results.tables import harmless
 
-from .common import fail
+from .common import fail, resume_line
 from .find import find
+from .live import is_live
 from .run_list import Since
 from .team import clearly, current, store_option
 
@@ -61,6 +62,9 @@ def runs(as_json: bool, limit: int, **wanted: Any) -> None:
             click.echo(json.dumps(run_list.as_json(run)))
     elif readable:
         click.echo("\n".join(run_list.lines(readable, names)))
+        if gone := [run.folder.name for run in readable if run.interrupted]:
+            more = f" ({len(gone) - 1} more are interrupted)" if len(gone) > 1 else ""
+            click.echo(f"{resume_line(gone[0])}{more}", err=True)
     elif names:
         click.echo(f"none of {len(names)} runs fits", err=True)
 
@@ -77,6 +81,8 @@ def show(run: str, as_json: bool) -> None:
         click.echo(json.dumps(summarise(result), indent=2))
         return
     click.echo(text_report(result))
+    if result.state.closed is None and not is_live(folder):
+        click.echo(resume_line(folder.name))
     if labels.tags:
         click.echo(f"tags: {' '.join(labels.tags)}")
     if labels.note:

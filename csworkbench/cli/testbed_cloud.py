@@ -10,17 +10,15 @@ from urllib.parse import urlsplit
 
 from csworkbench.cloudstack import Client, Surroundings
 from csworkbench.cloudstack.testbed.build import POLL_S
-from csworkbench.config import ConfigError
-from csworkbench.config.clouds import Cloud
 from csworkbench.model.event import Body, Notice
 from csworkbench.probing.connect import Dial, dial_soon
 from csworkbench.probing.shell import ShellError
 
 from .lab_cloud import LabCloud, running_lab
+from .other_cloud import HERE, refuse_test_cloud
 from .profile import LAB, lab_profile, open_client, profile_of
 
 LAB_CALLS_PER_SECOND, LAB_POLL_S = 50, 0.25  # nobody else works there
-_HERE = ("127.0.0.1", "localhost", "::1")
 BANNER_LIMIT_S = 5.0
 BANNER_BYTES = 255  # RFC 4253, 4.2
 ASK_EVERY_S = 1.0
@@ -68,24 +66,15 @@ async def bed_cloud(name: str, notices: Notices) -> AsyncIterator[BedCloud]:
         profile, calls = lab_profile(lab), LAB_CALLS_PER_SECOND
     else:
         profile, calls = await profile_of(name), Surroundings().calls_per_second
-        await _no_test_cloud(profile.cloud)
-    async with open_client(profile.cloud, notices, calls) as client:
+        await refuse_test_cloud(profile.cloud)
+    async with open_client(profile.cloud, notices, Surroundings(calls_per_second=calls)) as client:
         yield BedCloud(client, client.endpoint, profile.connect, profile.lab)
-
-
-async def _no_test_cloud(cloud: Cloud) -> None:
-    """Raises ConfigError when this is the test cloud under another name: its addresses exist only inside it."""
-    if urlsplit(cloud.endpoint).hostname not in _HERE:
-        return
-    lab = await running_lab()
-    if lab is not None and lab.endpoint == cloud.endpoint:
-        raise ConfigError(f"cloud {cloud.name!r} is the test cloud: its VMs are reached only with --cloud {LAB}")
 
 
 async def listens(endpoint: str) -> bool:
     """Whether anything listens where a test cloud's API was, on this host."""
     parts = urlsplit(endpoint)
-    if parts.hostname not in _HERE or not parts.port:
+    if parts.hostname not in HERE or not parts.port:
         return True
     try:
         _, writer = await asyncio.open_connection(parts.hostname, parts.port)

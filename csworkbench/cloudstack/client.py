@@ -2,7 +2,7 @@
 """One management server, as the rest of the workbench uses it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +13,7 @@ from .clock import ServerClockBounds
 from .credentials import Credentials
 from .discovery import Capabilities, read_capabilities
 from .envelope import Row
+from .known import KnownCall
 from .login import Login
 from .paging import all_rows
 from .transport import Reply, Surroundings, Transport
@@ -33,8 +34,11 @@ class Client:
         journal: Journal,
         around: Surroundings | None = None,
         read_only: bool = False,
+        known: Iterable[KnownCall] = (),
     ) -> None:
+        """`known`: changes that an earlier engine of the run sent; operations go on with these, and send them never."""
         self.around = around or Surroundings()
+        self.known = list(known)
         self._budget = RateBudget(self.around.clock_ns, self.around.sleep, self.around.calls_per_second)
         self._transport = Transport(credentials, journal, self.around, self._budget, read_only=read_only)
         self._capabilities: Capabilities | None = None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The event feed of one operation (cloudstack-api.md 3.6 and 5, measurement.md S9)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 
-from csworkbench.model.event import Level, Notice
+from csworkbench.model.event import CloudEventSeen, Level, Notice
 from csworkbench.model.protocols import Journal
 
 from .client import Client, Value
@@ -39,7 +39,7 @@ class EventFeed:
         self._floor_s = 0
         self._done: set[str] = set()
         self._readable: bool | None = None
-        self._completed = False
+        self._ended: CloudEventSeen | None = None
 
     async def start(self) -> None:
         """Find the window's start; events that are there already are not ours."""
@@ -54,6 +54,32 @@ class EventFeed:
         elif self._client.server_clock.known:
             self._floor_s = int(self._client.server_clock.now_s(self._client.around.clock_ns())) - MARGIN_S
         self._done |= {event.id for event in map(seen, there)}
+
+    async def resume(self, from_s: int, seen_before: Iterable[CloudEventSeen]) -> None:
+        """In place of `start`: go on with an operation that was begun at `from_s` of the server's clock.
+
+        `seen_before` are written already.
+        """
+        before = list(seen_before)
+        self.family.select(before)
+        self._note_end(before)
+        self._done |= {event.id for event in before}
+        self._floor_s = from_s
+        there = await self._ask(self._newest)
+        zones = [stamp[1] for row in there if (stamp := parse_created(row.get("created")))]
+        if zones and from_s:
+            start = datetime.fromtimestamp(from_s, UTC).astimezone(timezone(timedelta(seconds=zones[0])))
+            self._start_date = start.strftime("%Y-%m-%d %H:%M:%S")
+
+    @property
+    def ended(self) -> CloudEventSeen | None:
+        """The event that says that the operation is over, once it has been seen."""
+        return self._ended
+
+    @property
+    def begun(self) -> bool:
+        """Whether an event says that the operation was begun."""
+        return bool(self.family.root)
 
     async def run(self) -> None:
         """Poll every `poll_s` seconds until cancelled, or until the log turns out to be closed to us."""
@@ -72,7 +98,7 @@ class EventFeed:
                 return
             await self.poll()
             await self._sweep_below_root()
-            if self._completed or sweep == LAST_SWEEPS:
+            if self._ended is not None or sweep == LAST_SWEEPS:
                 return
             await self._client.around.sleep(SWEEP_PAUSE_S)
 
@@ -116,6 +142,11 @@ class EventFeed:
         new = [e for e in events if e.id and e.id not in self._done and not 0 < e.created_s < self._floor_s]
         for event in self.family.select(sorted(new, key=lambda e: e.created_s)):
             self._done.add(event.id)
-            own_end = event.type == self.family.root_type and event.state == "Completed"
-            self._completed |= own_end and event.parent == self.family.root
+            self._note_end([event])
             self._journal.write(event)
+
+    def _note_end(self, events: Iterable[CloudEventSeen]) -> None:
+        for event in events:
+            own_end = event.type == self.family.root_type and event.state == "Completed"
+            if own_end and event.parent == self.family.root:
+                self._ended = event

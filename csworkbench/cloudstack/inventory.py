@@ -4,11 +4,11 @@
 import re
 from collections.abc import Mapping
 
-from csworkbench.model.cloud import Balancer, Forwarding, Inventory, Network, Router, Vm
+from csworkbench.model.cloud import AclRule, Balancer, Forwarding, Inventory, Network, Router, Vm
 
 from .client import Client, Value
 from .envelope import Row, flag, number, rows, string
-from .inventory_services import network_services, openings, read_balancers, static_nats, unlisted
+from .inventory_services import acl_rules, network_services, openings, read_balancers, static_nats, unlisted
 from .networks import find_network
 from .text import one_line
 
@@ -48,8 +48,12 @@ async def read_networks(
     vms = await listed("listVirtualMachines", "virtualmachine", **scope)
     addresses = await listed("listPublicIpAddresses", "publicipaddress", **of_addresses)
     forwardings = await per_network("listPortForwardingRules", "portforwardingrule")
+    lists: tuple[AclRule, ...] = ()
     if networks[0].vpc_id:
-        acl = await per_network("listNetworkACLs", "networkacl")
+        of_tier = {n.id: await listed("listNetworkACLs", "networkacl", networkid=n.id) for n in networks}
+        lists = tuple(rule for network_id, found in of_tier.items() for rule in acl_rules(network_id, found))
+        by_id = {string(row.get("id")) or str(i): row for found in of_tier.values() for i, row in enumerate(found)}
+        acl = list(by_id.values())
         egress = [row for row in acl if string(row.get("traffictype")).lower() == "egress"]
         firewall = [row for row in acl if row not in egress]
     else:
@@ -89,6 +93,7 @@ async def read_networks(
         openings=openings(firewall),
         balancers=tuple(balancers),
         unlisted=(*unlisted(capabilities), *unread),
+        acl=lists,
     )
 
 

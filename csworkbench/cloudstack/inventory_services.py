@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from csworkbench.model.cloud import Balancer, Opening, StaticNat
+from csworkbench.model.cloud import AclRule, Balancer, Opening, StaticNat
 
 from .client import Value
 from .discovery import Capabilities
@@ -12,12 +12,13 @@ from .envelope import Row, flag, number, rows, string
 
 SHORT = 255
 BALANCERS_READ = 20  # their back ends cost a call each
+FIREWALL = "firewall rules"
 _SEEN_BY = {
     "listRouters": "routers",
     "listVirtualMachines": "VMs",
     "listPublicIpAddresses": "public addresses",
     "listPortForwardingRules": "port forwarding",
-    "listFirewallRules": "firewall rules",
+    "listFirewallRules": FIREWALL,
     "listEgressFirewallRules": "egress rules",
     "listLoadBalancerRules": "load balancers",
     "listLoadBalancerRuleInstances": "back ends of load balancers",
@@ -89,6 +90,24 @@ def openings(firewall: Iterable[Row]) -> tuple[Opening, ...]:
         for row in firewall
         if string(row.get("ipaddress")) and string(row.get("state"), 32).lower() not in ("revoke", "deleting")
     )
+
+
+def acl_rules(network_id: str, found: Iterable[Row]) -> tuple[AclRule, ...]:
+    """The ingress rules among the rows of listNetworkACLs for a tier, in their order."""
+    rules = (
+        AclRule(
+            network_id,
+            number(row.get("number")),
+            string(row.get("action"), 16).lower() != "deny",
+            string(row.get("protocol"), 16).lower(),
+            number(row.get("startport")),
+            number(row.get("endport")) or number(row.get("startport")),
+        )
+        for row in found
+        if string(row.get("traffictype")).lower() == "ingress"
+        and string(row.get("state"), 32).lower() not in ("revoke", "deleting")
+    )
+    return tuple(sorted(rules, key=lambda rule: rule.number))
 
 
 def network_services(row: Row) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class JobResult:
     error_code: int = 0
     text: str = ""
     object: Row = field(default_factory=dict)
+    overdue: bool = False
 
 
 def read_job(job: str, command: str, payload: Row) -> JobResult | None:
@@ -71,18 +72,28 @@ async def follow_job(
     poll_s: float = POLL_S,
     outage_limit_s: float = OUTAGE_LIMIT_S,
     announce: bool = True,
+    since_ns: int | None = None,
 ) -> JobResult:
     """Poll until the job has ended, through restarts of the management server. Raises nothing for a failed job.
 
     Each JobChanged has the bracket [request of the last poll with the old state sent, first reply with the new state
-    arrived], so the change lies within it. `submitted` is the reply that gave the job's id. The result is LOST when
-    the server no longer knows the job, gave no answer for `outage_limit_s`, or refused ours for 30 s.
+    arrived], so the change lies within it. `submitted` is the reply that gave the job's id (of a job that
+    was followed before: the last one that found it pending; `since_ns` is when it was sent). The result is LOST when
+    the server no longer knows the job, gave no answer for `outage_limit_s`, or refused ours for 30 s; and when the job
+    has not ended `job_limit_s` (of the client's surroundings) after it was submitted: then it is `overdue`.
     """
     follower = _Follower(client, journal, (command, job), submitted.sent_ns, outage_limit_s)
     if announce:
         follower.write(JobStatus.SUBMITTED, submitted.received_ns)
     seen_pending = not announce
+    give_up_ns = (submitted.sent_ns if since_ns is None else since_ns) + int(client.around.job_limit_s * 1e9)
     while True:
+        if client.around.clock_ns() >= give_up_ns:
+            text = (
+                f"job {job} has not ended after {client.around.job_limit_s:g} s (`phases.job_limit`), and nobody waits"
+                f" for it any more: its end is unknown. `cmk query asyncjobresult jobid={job}` tells its state"
+            )
+            return follower.end(JobResult(job, command, JobStatus.LOST, 0, text, overdue=True))
         try:
             reply = await client.exchange("queryAsyncJobResult", {"jobid": job}, retry=False, timeout_s=POLL_TIMEOUT_S)
             result = read_job(job, command, reply.payload)

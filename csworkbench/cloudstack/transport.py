@@ -29,6 +29,7 @@ REPLY_BYTES = 32 * 1024 * 1024
 ATTEMPTS = 3
 FIRST_DELAY_S = 0.25
 SKEW_S = 60.0
+JOB_LIMIT_S = 7_200.0  # nobody waits longer for a job
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Surroundings:
     reply_bytes: int = REPLY_BYTES
     verify: bool | ssl.SSLContext = True
     calls_per_second: int = CALLS_PER_SECOND
+    job_limit_s: float = JOB_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)

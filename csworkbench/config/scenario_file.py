@@ -50,6 +50,7 @@ _LIMITS: dict[tuple[str, ...], tuple[float, float]] = {
     ("phases", "settle_limit"): (1.0, 86400.0),
     ("phases", "calibrate"): (0.0, 5.0),
     ("phases", "quiet"): (0.0, 86400.0),
+    ("phases", "job_limit"): (1.0, 7 * 86400.0),
     ("repeat",): (1, 1000),
 }
 

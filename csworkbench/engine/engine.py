@@ -14,6 +14,7 @@ from csworkbench.model.event import (
     LaneLeftOut,
     Level,
     Notice,
+    OperationEnded,
     OperatorActed,
     Phase,
     PhaseEntered,
@@ -21,7 +22,7 @@ from csworkbench.model.event import (
     Verdict,
     VerdictReached,
 )
-from csworkbench.model.protocols import StepFailed
+from csworkbench.model.protocols import EndUnknown, StepFailed
 from csworkbench.model.scenario import Scenario
 from csworkbench.model.state import RunState, apply
 from csworkbench.probing.agent import CUT_SHORT, NOT_REACHED
@@ -30,6 +31,7 @@ from csworkbench.recording.writer import RunFileWriter
 from .baseline import Ruling, judge, late_checks, late_limit_s, names, needed_services
 from .prepared import NotPrepared, Prepare, Prepared, Proof, keep_watching
 from .recorder import Recorder
+from .rejoin import where_it_was
 from .stop import TICK_S, Interrupted, Stop
 from .vantages import VantageSet
 from .verdict import EXAMINED, decide, exit_code
@@ -57,13 +59,21 @@ class Engine:
         measure_s: float | None = None,
         viewers: Callable[[], int] = lambda: 0,
         diagnostics: bool = True,
+        past: RunState | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        just_end: bool = False,
     ) -> None:
+        """`past`: the run's history, RunResumed included, when its own engine is gone and this one goes on with it.
+
+        `just_end`: stop its probers and judge what was recorded. `clock_ns` is the writer's clock.
+        """
         self._stop = Stop()
         self._journal = Recorder(writer, self._stop.break_off)
         self._scenario, self._prepare, self._token = scenario, prepare, run_token
         self._interactive, self._measure_s, self._viewers = interactive, measure_s, viewers
         self._diagnostics, self._run_file = diagnostics, writer.path
-        self.state = RunState()
+        self.state, self._resumed = past or RunState(), past is not None
+        self._clock_ns, self._just_end = clock_ns, just_end
         self._analysis = Analysis(self.state)
         writer.subscribe(self._apply)
         self._go = asyncio.Event()
@@ -71,6 +81,7 @@ class Engine:
         self._needed = needed_services(scenario)
         self._operating = False
         self._cut_short = False
+        self._end_known = True
 
     def start_operation(self) -> None:
         """The operator's confirmed start. Refused, and said so, in any phase but `ready`."""
@@ -109,72 +120,145 @@ class Engine:
     async def run(self) -> int:
         """Run to the verdict and return the exit code. What was started is given back whatever happens."""
         examine: Callable[[Path], Awaitable[None]] | None = None
+        if self._resumed and self.state.verdict is not None:  # all but the last line was written
+            return self._close(exit_code(self.state.verdict))
         async with contextlib.AsyncExitStack() as given_back:
             try:
-                self._enter(Phase.PREPARE)
+                if not self.state.lanes:
+                    self._enter(Phase.PREPARE)
                 prepared = await self._stop.during(self._prepare(self._journal))
                 given_back.push_async_callback(prepared.close)
-                self._vantages = vantages = VantageSet(self._scenario, prepared, self._journal, self._token)
+                self._vantages = vantages = VantageSet(
+                    self._scenario, prepared, self._journal, self._token,
+                    clock_ns=self._clock_ns, attempt=len(self.state.resumed),
+                )  # fmt: skip
                 given_back.push_async_callback(vantages.close)
                 given_back.push_async_callback(vantages.collect, STOP_LIMIT_S)
                 verdict = await self._measure(prepared, vantages)
                 code = exit_code(verdict)
                 went_wrong = prepared.operation is not None and verdict.verdict in EXAMINED
                 examine = prepared.evidence if went_wrong and self._diagnostics else None
-            except NotPrepared as error:
-                verdict, code = self._not_begun(error), error.exit_code
-            except Interrupted as stopped:
-                verdict = VerdictReached(Verdict.FAILED, False, (str(stopped),))
-                code = exit_code(verdict)
+            except (NotPrepared, Interrupted) as error:
+                if self._resumed and self._vantages is None:  # the run can still be gone on with
+                    self._journal.write(Notice(Level.ERROR, f"not resumed: {error}"))
+                    return error.exit_code if isinstance(error, NotPrepared) else 1
+                verdict, code = self._not_measured(error)
             if self._vantages is not None:
                 await self._vantages.collect(STOP_LIMIT_S)  # after a whole run there is nothing left to collect
             self._journal.write(verdict)
             if examine is not None:
                 await self._keep_evidence(examine)
-            self._enter(Phase.DONE)
-            self._journal.write(RunClosed(code))
+            self._close(code)
             await self._linger()
             return code
 
+    def _not_measured(self, error: NotPrepared | Interrupted) -> tuple[VerdictReached, int]:
+        if isinstance(error, NotPrepared):
+            return self._not_begun(error), error.exit_code
+        why = str(error) if not self.state.sent else "stopped by the operator: how the operation ended is unknown"
+        verdict = VerdictReached(Verdict.FAILED, False, (why,))
+        return verdict, exit_code(verdict)
+
+    def _close(self, code: int) -> int:
+        if self.state.phase is not Phase.DONE:
+            self._enter(Phase.DONE)
+        self._journal.write(RunClosed(code))
+        return code
+
     async def _measure(self, prepared: Prepared, vantages: VantageSet) -> VerdictReached:
-        phases = self._scenario.phases
         if prepared.planned is not None:
             self._journal.write(prepared.planned)
+        at = where_it_was(self.state)
+        if at is None:
+            await self._begin(prepared, vantages)
+        else:
+            await self._stop.during(vantages.rejoin(self.state, self._needed_s(prepared)))
+            if self._just_end:
+                return await self._give_up(prepared, vantages)
+        if at in (None, Phase.BASELINE):
+            await self._measure_baseline(vantages, again=at is not None)
+        if prepared.operation is None:
+            if at is not Phase.COLLECT:
+                await self._measure_only(vantages)
+            return await self._conclude(prepared, vantages, None, settled=True)
+        # The routers go on changing after the job has ended, so they are watched until everything is calm.
+        watching = asyncio.create_task(keep_watching(prepared, self._journal))
+        try:
+            failure = await self._change(prepared, vantages)
+            if self.state.phase not in (Phase.SETTLE, Phase.COLLECT):
+                self._enter(Phase.SETTLE)
+            settled = self._was_settled() if at is Phase.COLLECT else await self._settle(vantages)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        return await self._conclude(prepared, vantages, failure, settled=settled)
+
+    async def _begin(self, prepared: Prepared, vantages: VantageSet) -> None:
+        if self._just_end:
+            await self._stop.during(vantages.end_leftovers())
+            raise NotPrepared("given up before anything was measured", 1)
+        await self._stop.during(vantages.start(self._needed_s(prepared)))
+        self._enter(Phase.WARMUP)
+        await self._stop.pause(self._scenario.phases.warmup)
+
+    def _needed_s(self, prepared: Prepared) -> float:
+        """For how long the probers may be needed."""
+        phases = self._scenario.phases
         open_ended = self._interactive or (prepared.operation is None and self._measure_s is None)
         needed_s = phases.warmup + phases.baseline + phases.settle_limit + (self._measure_s or 0.0)
-        await self._stop.during(vantages.start(needed_s + (LONG_S if open_ended else SPARE_S)))
-        self._enter(Phase.WARMUP)
-        await self._stop.pause(phases.warmup)
+        return needed_s + (LONG_S if open_ended else max(SPARE_S, phases.job_limit))
+
+    async def _measure_baseline(self, vantages: VantageSet, *, again: bool) -> None:
         if not await self._stop.pause(WARMUP_LIMIT_S, lambda: vantages.sampling):
             self._journal.write(Notice(Level.WARN, "not every prober has sent samples yet"))
-        self._enter(Phase.BASELINE)
-        await self._stop.pause(phases.baseline)
+        self._enter(Phase.BASELINE, "begun anew" if again else "")
+        await self._stop.pause(self._scenario.phases.baseline)
         await self._stop.pause(FIRST_VERDICT_LIMIT_S, self._every_lane_has_a_verdict)
         self._check_baseline(vantages)
-        failure: str | None = None
-        proof: Proof | None = None
-        settled = True
-        if prepared.operation is None:
+
+    async def _measure_only(self, vantages: VantageSet) -> None:
+        if self.state.phase is not Phase.MEASURE:
             await self._stop.during(vantages.hush())
             self._enter(Phase.MEASURE)
-            await self._just_measure(vantages)
-        else:
+        await self._just_measure(vantages)
+
+    async def _change(self, prepared: Prepared, vantages: VantageSet) -> str | None:
+        """The operation, unless it is over already; returns its failure as one line, or None."""
+        if (ended := self.state.operation_ended) is not None:
+            self._end_known = ended.end_known
+            return ended.failure or None
+        if self.state.phase is not Phase.CHANGE or not self.state.sent:
             if self._interactive:
                 await self._wait_for_go()
             await self._stop.during(vantages.hush())
-            # The routers go on changing after the job has ended, so they are watched until everything is calm.
-            watching = asyncio.create_task(keep_watching(prepared, self._journal))
-            try:
-                failure = await self._operate(prepared)
-                self._enter(Phase.SETTLE)
-                settled = await self._settle(vantages)
-            finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+        failure = await self._operate(prepared)
+        self._journal.write(OperationEnded(failure or "", self._end_known))
+        return failure
+
+    async def _give_up(self, prepared: Prepared, vantages: VantageSet) -> VerdictReached:
+        """Nobody wants the run any more: what was recorded is judged, and nothing is asked or sent."""
+        ended, sent = self.state.operation_ended, bool(self.state.sent)
+        failure = ended.failure if ended is not None else ""
+        if ended is not None:
+            self._end_known = ended.end_known
+        elif sent:
+            failure, self._end_known = self._unknown_end(), False
+        elif not sent and not self._scenario.operation.is_none:
+            failure = "given up before the change: nothing was operated"
+        self._journal.write(OperatorActed("stop", "given up after its engine was gone"))
+        prepared.verify = None
+        return await self._conclude(prepared, vantages, failure or None, settled=self._was_settled())
+
+    async def _conclude(
+        self, prepared: Prepared, vantages: VantageSet, failure: str | None, *, settled: bool
+    ) -> VerdictReached:
+        proof: Proof | None = None
         stopped = self._stop.is_set and prepared.operation is not None and failure is None
         lost = vantages.lost
-        self._enter(Phase.COLLECT)
-        collected = await vantages.collect(COLLECT_LIMIT_S)
+        if self.state.phase is not Phase.COLLECT:
+            self._enter(Phase.COLLECT)
+        collected = [v.collected for v in self.state.vantages.values() if v.collected is not None]  # before
+        collected += await vantages.collect(COLLECT_LIMIT_S)
         lost |= {c.vantage: c.ended for c in collected if c.ended in (NOT_REACHED, CUT_SHORT)}
         if prepared.operation is not None and prepared.verify is not None:
             proof = await self._verify(prepared)
@@ -188,8 +272,9 @@ class Engine:
         if stopped:
             told.append("stopped by the operator before the confirm window was over")
         return decide(
-            services, self._scenario.budget, failure=failure, proof=proof, settled=settled or stopped, lost=told
-        )
+            services, self._scenario.budget, failure=failure, proof=proof, settled=settled or stopped, lost=told,
+            end_known=self._end_known,
+        )  # fmt: skip
 
     async def _wait_for_go(self) -> None:
         self._enter(Phase.READY)
@@ -206,7 +291,8 @@ class Engine:
         """Do it; returns the failure as one line, or None. Errors here never end the measurement."""
         assert prepared.operation is not None  # noqa: S101 - the caller looked
         self._operating = True
-        self._enter(Phase.CHANGE, prepared.operation.title)
+        if self.state.phase is not Phase.CHANGE:
+            self._enter(Phase.CHANGE, prepared.operation.title)
         operation = asyncio.create_task(prepared.operation.run(self._journal))
         stopped = asyncio.create_task(self._stop.wait())
         try:
@@ -217,7 +303,7 @@ class Engine:
                 return self._unknown_end()
             operation.result()
         except StepFailed as error:
-            failure = str(error)
+            failure, self._end_known = str(error), not isinstance(error, EndUnknown)
         except Exception as error:
             if self._stop.broken is not None:
                 raise
@@ -245,16 +331,15 @@ class Engine:
         First without those that nobody talks to; then these are woken, and have to be ok that long as well (S11).
         """
         phases, loop = self._scenario.phases, asyncio.get_running_loop()
-        entered_ns = self.state.phases[-1][1]
+        entered_ns = self.state.phase_ns(Phase.SETTLE) or self._clock_ns()
         late = late_checks(self.state, phases.confirm)
         end, wake_at = loop.time() + phases.settle_limit, loop.time() + self._scenario.quiet_s
 
         def settled() -> bool:
-            self._analysis.update()
-            unheard = late | self._lanes_of(vantages.hushed)
-            since = self._analysis.all_ok_since_ns(unheard)
-            calm_from = max(since or 0, entered_ns)
-            return since is not None and self._analysis.seen_until_ns(unheard) - calm_from >= phases.confirm * 1e9
+            return self._is_calm(entered_ns, late | self._lanes_of(vantages.hushed) | self._lanes_of(vantages.lost))
+
+        def over() -> bool:
+            return vantages.all_lost or settled()
 
         def to_wake() -> bool:
             return loop.time() >= wake_at and (self._nobody_speaks(vantages) or settled())
@@ -263,7 +348,11 @@ class Engine:
             if vantages.hushed:
                 await self._stop.pause(max(end - loop.time(), 0.0), to_wake)
                 vantages.wake()
-            if await self._stop.pause(max(end - loop.time(), 0.0), settled):
+            if await self._stop.pause(max(end - loop.time(), 0.0), over):
+                if lost := vantages.lost:  # the others are calm; of these nobody will ever know
+                    text = f"not waiting for {', '.join(sorted(lost))}: nothing more comes from there"
+                    self._journal.write(Notice(Level.WARN, text))
+                    return False
                 await self._check_late(late)
                 return True
             text = f"not all lanes were seen to come back within {phases.settle_limit:.0f} s: reported as open"
@@ -271,6 +360,21 @@ class Engine:
         except Interrupted:
             self._journal.write(Notice(Level.WARN, "stopped while settling: outages still open are reported as open"))
         return False
+
+    def _is_calm(self, entered_ns: int, without: Collection[int]) -> bool:
+        """Whether every lane but those has been ok for the confirm window since then."""
+        self._analysis.update()
+        since = self._analysis.all_ok_since_ns(without)
+        calm_from = max(since or 0, entered_ns)
+        seen_ns = self._analysis.seen_until_ns(without) - calm_from
+        return since is not None and seen_ns >= self._scenario.phases.confirm * 1e9
+
+    def _was_settled(self) -> bool:
+        """The same of a run whose engine was gone after it had settled."""
+        entered_ns = self.state.phase_ns(Phase.SETTLE)
+        return entered_ns is not None and self._is_calm(
+            entered_ns, late_checks(self.state, self._scenario.phases.confirm)
+        )
 
     def _lanes_of(self, vantages: Collection[str]) -> frozenset[int]:
         return frozenset(i for i, lane in self.state.lanes.items() if lane.lane.vantage in vantages)
@@ -281,7 +385,7 @@ class Engine:
     async def _check_late(self, late: frozenset[int]) -> None:
         """Once more each lane that is slower than the confirm window (S13): a sample that was sent from now on."""
         limit_s = late_limit_s(self.state, late)
-        from_ns = time.monotonic_ns()
+        from_ns = self._clock_ns()
 
         def spoken() -> bool:
             newest = ((s.lane, s.samples[-1]) for i, s in self.state.lanes.items() if i in late and s.samples)
@@ -292,8 +396,9 @@ class Engine:
 
     async def _just_measure(self, vantages: VantageSet) -> None:
         seconds = self._measure_s if self._measure_s is not None else float("inf")
+        seconds -= (self._clock_ns() - (self.state.phase_ns(Phase.MEASURE) or 0)) / 1e9
         try:
-            if await self._stop.pause(seconds, lambda: vantages.all_lost):
+            if await self._stop.pause(max(seconds, 0.0), lambda: vantages.all_lost):
                 self._journal.write(Notice(Level.WARN, "no prober runs any more: collecting what was measured"))
         except Interrupted:
             self._journal.write(Notice(Level.INFO, "stopped: collecting what was measured"))

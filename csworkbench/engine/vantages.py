@@ -2,14 +2,26 @@
 """All vantages of a run together."""
 
 import asyncio
-from collections.abc import Awaitable
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from csworkbench.model.event import Calibrated, LaneAdded, Level, Notice, SpoolCollected, VantageAdded, VantageLeftOut
+from csworkbench.model.event import (
+    Body,
+    Calibrated,
+    LaneAdded,
+    Level,
+    Notice,
+    SpoolCollected,
+    VantageAdded,
+    VantageLeftOut,
+)
 from csworkbench.model.lane import Lane, Vantage, VantageKind
 from csworkbench.model.protocols import Journal
 from csworkbench.model.scenario import EVERYBODY, Refused, Scenario
-from csworkbench.probing.agent import VantageAgent
+from csworkbench.model.state import RunState
+from csworkbench.probing.agent import NOT_REACHED, VantageAgent
 from csworkbench.probing.bundle import build_bundle
 from csworkbench.probing.calibrate import trouble
 from csworkbench.probing.choose import ALL_TIERS, LOCAL_TIERS, Chosen
@@ -19,11 +31,13 @@ from csworkbench.probing.shell import ShellError
 from .fitting import Fitted, View, fit, told
 from .order import in_waves, listening, require_budgeted, with_port
 from .prepared import NotPrepared, Prepared
+from .rejoin import is_quiet, to_rejoin
 from .roles import with_roles
 
 HUSH_S = 0.3  # until the last packets of closed connections have passed: nothing tells when they have
 
 T = TypeVar("T")
+Clock = Callable[[], int]
 
 CALIBRATE_LEAST_S = 0.2  # the probe program takes no less
 
@@ -31,8 +45,19 @@ CALIBRATE_LEAST_S = 0.2  # the probe program takes no less
 class VantageSet:
     """Prepares, starts and collects the vantages; writes who takes part and who does not, and why."""
 
-    def __init__(self, scenario: Scenario, prepared: Prepared, journal: Journal, run_token: str) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        prepared: Prepared,
+        journal: Journal,
+        run_token: str,
+        *,
+        clock_ns: Clock = time.monotonic_ns,
+        attempt: int = 0,
+    ) -> None:
+        """`attempt`: how many engines have begun to start probers for this run and are gone."""
         self._scenario, self._prepared, self._journal, self._token = scenario, prepared, journal, run_token
+        self._clock_ns, self._attempt = clock_ns, attempt
         self._agents: dict[str, VantageAgent] = {}
         self._started: list[VantageAgent] = []
         self._listening: frozenset[str] = frozenset()
@@ -77,18 +102,41 @@ class VantageSet:
         running = {vantage.name for vantage in launched if vantage is not None}
         if not running:
             raise NotPrepared("not measurable: no prober could be started", 4)
-        # Only now, so that no lane stands in the run's history that was never probed.
-        for vantage in usable:
-            if vantage.name in running:
-                self._announce(vantage, tried)
+        # Only now, so that no lane stands in the run's history that was never probed; and all of it or nothing.
+        announced = [body for vantage in usable if vantage.name in running for body in _announced(vantage, tried)]
         lanes = [lane for lane in lanes if lane.vantage in running]
-        for lane in lanes:
-            self._journal.write(LaneAdded(lane))
-        for vantage in usable:
-            if vantage.name in running:
-                self._started.append(self._agents[vantage.name])
-                self._agents[vantage.name].follow()
+        agents = [self._agents[vantage.name] for vantage in usable if vantage.name in running]
+        self._journal.write(*announced, *map(LaneAdded, lanes), *(agent.started() for agent in agents))
+        for agent in agents:
+            self._started.append(agent)
+            agent.follow()
         return lanes
+
+    async def rejoin(self, state: RunState, duration_s: float) -> None:
+        """Go on with the probers that an engine left which is gone; those that have ended meanwhile are started anew.
+
+        A vantage to which there is no way any more is given up.
+        """
+        ways = {vantage.name: connect for vantage, connect in self._prepared.vantages}
+        bundle = await asyncio.to_thread(build_bundle)
+        self._usable = [vantage.vantage for vantage in state.vantages.values()]
+        self._listening = listening(lane.lane for lane in state.lanes.values())
+        for name, left in to_rejoin(state).items():
+            plan = ProbePlan(self._token, duration_s, tuple(state.lanes_of(name)))
+            if name not in ways:
+                due = int((self._clock_ns() - left.since_ns) / 1e9 * plan.records_per_s)
+                missing = max(due - left.place.taken, 1)  # it may have gone on, and nobody will know
+                self._journal.write(SpoolCollected(name, left.place.records, missing, NOT_REACHED))
+                self._journal.write(Notice(Level.ERROR, f"{name}: there is no way to it any more"))
+                continue
+            agent = self._agents[name] = VantageAgent(name, ways[name], bundle, self._journal, self._clock_ns)
+            self._started.append(agent)
+            agent.rejoin(plan, left, hushed=is_quiet(state.vantages[name]))
+
+    async def end_leftovers(self) -> None:
+        """Stop the probers of an engine that was gone before it could say which it had started."""
+        with contextlib.suppress(NotPrepared):
+            await self._reach_all()
 
     async def _reach_all(self) -> tuple[dict[str, Chosen], list[Vantage]]:
         """What works where, and the vantages that can be used, with their roles. Raises NotPrepared without any."""
@@ -96,7 +144,7 @@ class VantageSet:
         bundle = await asyncio.to_thread(build_bundle)
         self._agents = {
             vantage.name: VantageAgent(
-                vantage.name, connect, bundle, self._journal,
+                vantage.name, connect, bundle, self._journal, self._clock_ns, session=self._attempt,
                 tiers=ALL_TIERS if vantage.kind is VantageKind.TENANT else LOCAL_TIERS,
             )
             for vantage, connect in self._prepared.vantages
@@ -158,6 +206,7 @@ class VantageSet:
     async def _prepare(self, vantage: Vantage, total: int) -> tuple[Vantage, Chosen | None]:
         try:
             chosen = await self._agents[vantage.name].prepare()
+            await self._agents[vantage.name].stop_leftovers(ProbePlan(self._token, 0.0, ()))
         except ShellError as error:
             await self._leave_out(vantage, str(error))
             return vantage, None
@@ -166,12 +215,6 @@ class VantageSet:
         self._ready += 1
         self._say(self._ready, total)
         return vantage, chosen
-
-    def _announce(self, vantage: Vantage, tried: list[Calibrated]) -> None:
-        self._journal.write(VantageAdded(vantage))
-        for found in tried:
-            if found.vantage == vantage.name:
-                self._journal.write(found)
 
     async def _calibrate(self, lanes: list[Lane]) -> list[Calibrated]:
         """All at once, as the probers will run; says which are too slow for their lanes."""
@@ -221,6 +264,10 @@ class VantageSet:
 
     def _say(self, ready: int, total: int) -> None:
         self._journal.write(Notice(Level.INFO, f"pushing probes {ready}/{total}"))
+
+
+def _announced(vantage: Vantage, tried: list[Calibrated]) -> list[Body]:
+    return [VantageAdded(vantage), *(found for found in tried if found.vantage == vantage.name)]
 
 
 async def _all(*work: Awaitable[T]) -> list[T]:

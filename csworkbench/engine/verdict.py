@@ -31,11 +31,13 @@ def decide(
     failure: str | None,
     proof: Proof | None,
     settled: bool = True,
+    end_known: bool = True,
     lost: Sequence[str] = (),
 ) -> VerdictReached:
     """The verdict. `failure` is the operation's error or None; `proof` is None when nothing was operated.
 
-    `settled`: all lanes were seen to be ok for the confirm window. `lost`: what was not measured to the end, in words.
+    `settled`: all lanes were seen to be ok for the confirm window. `end_known`: False when nobody knows how the
+    operation ended, so that nothing can be called recovered from it. `lost`: what was not measured to the end.
     """
     reasons: list[str] = []
     over = []
@@ -48,7 +50,7 @@ def decide(
     if open_services:
         reasons.append(f"still down: {', '.join(open_services)}")
     if failure is not None:
-        verdict = Verdict.FAILED_AND_RECOVERED if settled and not open_services else Verdict.FAILED
+        verdict = Verdict.FAILED_AND_RECOVERED if settled and end_known and not open_services else Verdict.FAILED
         reasons.insert(0, failure)
     elif open_services:
         verdict = Verdict.OPEN

@@ -4,21 +4,23 @@
 from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from csworkbench.model.event import Phase
 from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.sample import Outcome, Reason
-from csworkbench.model.state import RunState
+from csworkbench.model.state import RunState, VantageState
 
 from . import order
-from .blind import SUSPENDED, Blind, cause_of, clipped, unseen_end
+from .blind import SUSPENDED, Blind, between_sessions, cause_of, clipped, unseen_end
 from .clock import Alignment
 from .clock_steps import ClockStep, steps
 from .control import Controls, stopped_spans
 from .episode import episodes
 from .lane_analysis import LaneAnalysis, Window
 from .outage import Baseline, Cause, LaneFold, Outage, Span, Stretch, durations, edges
+from .resumed import host_clock_off, resumed_lines
 from .totals import LaneReport, RunTotals, ServiceReport, run_totals, service_report
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ class Analysis:
             for echo in vantage.echoes[self._echoes_taken.get(name, 0) :]:
                 clock.add(echo)
             self._echoes_taken[name] = len(vantage.echoes)
-            self._steps += steps(name, vantage.clock_pairs[max(self._pairs_taken.get(name, 0) - 1, 0) :])
+            for first, last in _unbroken(vantage, max(self._pairs_taken.get(name, 0) - 1, 0)):
+                self._steps += steps(name, vantage.clock_pairs[first:last])
             self._pairs_taken[name] = len(vantage.clock_pairs)
         phases = self._baseline_phase()
         for lane_id, lane_state in self._state.lanes.items():
@@ -162,7 +165,11 @@ class Analysis:
         outages += [self._outage(analysed, s) for s in kept[-1:] if not s.first_ok_ns]
         grouped = episodes(kept, analysed.lane.interval_ns)
         blinds = [
-            Blind(*self._aligned(analysed.lane, (b.start_ns, b.end_ns)), cause_of(b, analysed.lane), b.causes.total())
+            Blind(
+                *self._aligned(analysed.lane, (b.start_ns, b.end_ns)),
+                between_sessions(b, self._state.vantages.get(analysed.lane.vantage)) or cause_of(b, analysed.lane),
+                b.causes.total(),
+            )
             for b in fold.blinds
             if b.end_ns > from_ns
         ]
@@ -214,6 +221,19 @@ class Analysis:
     def totals(self) -> RunTotals:
         """Any service down, all down (S14)."""
         return run_totals(list(self._headlines().values()))
+
+    def resumptions(self) -> list[str]:
+        """When no engine was there, one line each."""
+        return resumed_lines(self._state, self._clocks)
+
+    def _reboots_ns(self) -> int:
+        """By how much reboots of the recording host may have moved its clock against what was before."""
+        found = (
+            host_clock_off(self._state, self._clocks, at, resumed)
+            for at, resumed in self._state.resumed
+            if resumed.other_boot
+        )
+        return sum(max(map(abs, bounds)) for bounds in found if bounds is not None)
 
     def clock_steps(self) -> list[ClockStep]:
         """Wall clocks that were set while the run went on: `host`, or a vantage's name. On the recorder's clock."""
@@ -336,8 +356,14 @@ class Analysis:
             causes=_counted(stretch.causes),
             unknown=_counted(stretch.unknown),
             late=sum(stretch.first_fail_ns <= s.sent_ns <= stretch.last_fail_ns for s in analysed.state.late),
-            clock_ns=max(self.bound_ns(lane.vantage, at) for at in (own_onset[0], own_end[1])),
+            clock_ns=max(self.bound_ns(lane.vantage, at) for at in (own_onset[0], own_end[1])) + self._reboots_ns(),
         )
+
+
+def _unbroken(vantage: VantageState, first: int) -> list[Span]:
+    """The clock pairs from `first` on, cut where the vantage's clock began anew: (from, to) each."""
+    cuts = [first, *(cut for cut in vantage.clock_breaks if cut > first), len(vantage.clock_pairs)]
+    return list(pairwise(cuts))
 
 
 def _counted(causes: Counter[Cause]) -> tuple[tuple[Reason, int, int], ...]:

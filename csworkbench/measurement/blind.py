@@ -44,6 +44,14 @@ def cause_of(stretch: BlindStretch, lane: Lane) -> str:
     return LATE if reason is Reason.SELF_LATE else cause_text(reason, detail, lane.prober)
 
 
+def between_sessions(stretch: BlindStretch, vantage: VantageState | None) -> str:
+    """Why a later prober of that vantage began within the stretch; empty when none did."""
+    for started in vantage.sessions[1:] if vantage is not None else ():
+        if stretch.start_ns <= started.remote_start_ns + started.shift_ns <= stretch.end_ns:
+            return started.why
+    return ""
+
+
 def unseen_end(lane: Lane, seen_ns: int, until_ns: int, vantage: VantageState | None) -> Blind | None:
     """The time from a finished run's last sample in a lane to the end of measuring; None when that is as it must be.
 

@@ -19,6 +19,7 @@ def cautions(state: RunState, analysis: Analysis) -> list[str]:
     """One line for each, for people. Names in them come from the API: make them harmless before they are shown."""
     reports = [analysis.lane(lane_id) for lane_id in sorted(state.lanes)]
     lines = blind_lines(reports, "during the change" if state.phase_ns(Phase.CHANGE) is not None else "")
+    lines += analysis.resumptions()
     lines += [line for report in analysis.services() if (line := ambiguous_line(report))]
     for step in analysis.clock_steps():
         whose = "this host's" if step.clock == "host" else f"{step.clock}'s"

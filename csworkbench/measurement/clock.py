@@ -34,6 +34,7 @@ class Alignment:
         self._fore: list[Bounds] = []  # with those before it in its epoch
         self._back: list[Bounds] = []  # with those after it
         self._joined: list[bool] = []  # of one epoch with the echo before
+        self._epochs: list[int] = []  # as the echoes say: two of them are of two clocks, however well they agree
         self._hosts: list[Bounds] = []  # (host stamp, remote stamp), ascending
         for echo in echoes:
             self.add(echo)
@@ -48,6 +49,7 @@ class Alignment:
         for bounds in (self._own, self._fore, self._back):
             bounds.insert(place, own)
         self._joined.insert(place, False)
+        self._epochs.insert(place, echo.epoch)
         insort(self._hosts, ((echo.sent_ns + echo.received_ns) // 2, at))
         self._sweep(place)
 
@@ -56,7 +58,7 @@ class Alignment:
         for i in range(first, len(self._at)):
             before = _widen(self._fore[i - 1], self._at[i] - self._at[i - 1]) if i else self._own[i]
             both = _intersect(before, self._own[i])
-            self._joined[i] = i > 0 and both[0] <= both[1]
+            self._joined[i] = i > 0 and self._epochs[i - 1] == self._epochs[i] and both[0] <= both[1]
             self._fore[i] = both if self._joined[i] else self._own[i]
         last = len(self._at) - 1
         for i in range(last, -1, -1):

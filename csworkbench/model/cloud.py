@@ -124,6 +124,24 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class AclRule:
+    """An ingress rule of a VPC tier's list. Of those that fit, the one with the lowest number decides."""
+
+    network_id: str
+    number: int
+    allows: bool
+    protocol: str
+    start_port: int = 0
+    end_port: int = 0
+
+    def fits(self, protocol: str, port: int) -> bool:
+        """Whether it is about packets to that port; a rule without ports is about all of them."""
+        if self.protocol == "all":
+            return True
+        return self.protocol == protocol and (not self.start_port or self.start_port <= port <= self.end_port)
+
+
+@dataclass(frozen=True, slots=True)
 class Balancer:
     """A load balancer rule and the VMs behind it."""
 
@@ -164,6 +182,7 @@ class Inventory:
     target_router: str = ""
     unsettled: tuple[str, ...] = ()
     hypervisors: tuple[str, ...] = ()  # of the hosts that run VMs: kind and version
+    acl: tuple[AclRule, ...] = ()
 
     @property
     def name(self) -> str:

@@ -74,7 +74,11 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunOpened:
-    """First event of each run. `scenario` is the scenario as JSON text, secrets masked."""
+    """First event of each run. `scenario` is the scenario as JSON text, secrets masked.
+
+    `token` names the run's probers and their spools on the vantages; `boot` is this host's, whose monotonic clock all
+    stamps are of. `measure_s`: for how long a run that only measures was to last; None: until somebody stops it.
+    """
 
     run: str
     name: str
@@ -83,6 +87,52 @@ class RunOpened:
     operation: str
     scenario: str
     interactive: bool = False
+    token: str = ""
+    boot: str = ""
+    measure_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """Another engine goes on with a run whose own wrote its last at `gone_ns`. `phase` is the one it was in.
+
+    Between the two nobody asked the API. `other_boot`: this host was rebooted, so the clock of all later stamps is
+    another one, plus `shift_ns`, which wall time gave; how well shows in the vantages' clocks.
+    """
+
+    gone_ns: int
+    phase: Phase
+    version: str
+    boot: str = ""
+    other_boot: bool = False
+    shift_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CloudOpened:
+    """The API that the run speaks to. `own`: a test cloud that goes when the run's engine does."""
+
+    endpoint: str
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSent:
+    """A change is about to be sent to CloudStack. On the disk before it leaves: nobody may ever send it again."""
+
+    command: str
+    params: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEnded:
+    """The operation is over, or (`end_known` False) nobody waits for it any more.
+
+    `failure` is its error in one line, empty when there was none.
+    """
+
+    failure: str = ""
+    end_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +219,10 @@ class ProberStarted:
     """The probe program runs. Remote stamps are its own clocks at its start.
 
     `tier` is how much it may do there; `sees` and `cannot_see` are kinds of lane in plain words.
+    A prober's life is a session; the first of a vantage is 0. A later one says in `why` what became of the one before
+    it, and goes on with the same lanes: `first` are (lane, number) pairs, added to the sample numbers in its spool, and
+    `shift_ns` is added to all its stamps, so that the vantage's clock goes on where a reboot ended it. Clock echoes of
+    different epochs are of different clocks. `token` is the session's name, `boot` the mark of the vantage's boot.
     """
 
     vantage: str
@@ -179,6 +233,41 @@ class ProberStarted:
     bundle: str
     sees: tuple[str, ...] = ()
     cannot_see: tuple[str, ...] = ()
+    session: int = 0
+    token: str = ""
+    boot: str = ""
+    first: tuple[tuple[int, int], ...] = ()
+    shift_ns: int = 0
+    epoch: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolRead:
+    """How far a session's spool has been read, written together with what was read.
+
+    `offset` is in bytes; the spool's own numbers say that `records` should have been read, `taken` were, `gaps` not.
+    `ended` says how the prober ended, once its last record has been read.
+    """
+
+    vantage: str
+    session: int
+    offset: int
+    records: int
+    taken: int
+    gaps: int
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLeft:
+    """A session is over and another one is to follow: what was read of its spool, and why it ended."""
+
+    vantage: str
+    session: int
+    records: int
+    missing: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +311,8 @@ class ChannelChanged:
 class ClockEcho:
     """One clock echo over the channel (S8): our stamps around one remote (monotonic, realtime) pair.
 
-    A clock that counts in steps was up to one step further than `remote_ns`.
+    A clock that counts in steps was up to one step further than `remote_ns`. `epoch` changes when one of the two
+    clocks began anew.
     """
 
     vantage: str
@@ -231,6 +321,7 @@ class ClockEcho:
     remote_ns: int
     remote_real_ns: int
     step_ns: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +468,12 @@ class RunClosed:
 
 Body = (
     RunOpened
+    | RunResumed
+    | CloudOpened
+    | ChangeSent
+    | OperationEnded
+    | SpoolRead
+    | SpoolLeft
     | PhaseEntered
     | Notice
     | InventorySeen

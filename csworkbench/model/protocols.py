@@ -29,3 +29,7 @@ class Step(Protocol):
 
 class StepFailed(Exception):
     """A step did not work; the message is one line that says what and what to do next."""
+
+
+class EndUnknown(StepFailed):
+    """A step was begun, and nobody waits any longer to know how it ends."""

@@ -31,15 +31,24 @@ TYPE = "event type"
 TREATMENTS: dict[type, dict[str, Treatment]] = {
     ev.RunOpened: {
         "run": Kind.RUN, "name": Kind.RUN, "version": VERSION, "cloud": Kind.NAME, "operation": OWN,
-        "scenario": SCENARIO,
+        "scenario": SCENARIO, "token": Kind.ID, "boot": Kind.ID,
     },
+    ev.RunResumed: {"version": VERSION, "boot": Kind.ID},
+    ev.CloudOpened: {"endpoint": Kind.TEXT},
+    ev.ChangeSent: {"command": SAFE, "params": PARAMS},
+    ev.OperationEnded: {"failure": OWN},
+    ev.SpoolRead: {"vantage": Kind.VM, "ended": OWN},
+    ev.SpoolLeft: {"vantage": Kind.VM, "why": OWN},
     ev.PhaseEntered: {"why": OWN},
     ev.Notice: {"text": OWN},
     ev.OperationPlanned: {"title": OWN, "target": OWN, "consequence": OWN, "calls": OWN, "target_name": OWN},
     ev.OperatorActed: {"action": SAFE, "detail": OWN},
     ev.VantageLeftOut: {"name": Kind.VM, "why": Kind.TEXT},
     ev.LaneLeftOut: {"what": OWN, "why": OWN},
-    ev.ProberStarted: {"vantage": Kind.VM, "tier": OWN, "bundle": SAFE, "sees": OWN, "cannot_see": OWN},
+    ev.ProberStarted: {
+        "vantage": Kind.VM, "tier": OWN, "bundle": SAFE, "sees": OWN, "cannot_see": OWN, "token": Kind.ID,
+        "boot": Kind.ID, "why": OWN,
+    },
     ev.ChannelChanged: {"vantage": Kind.VM, "detail": Kind.TEXT},
     ev.Calibrated: {"vantage": Kind.VM, "scheduler": SAFE, "why": OWN},
     ev.ClockEcho: {"vantage": Kind.VM},
@@ -79,6 +88,7 @@ TREATMENTS: dict[type, dict[str, Treatment]] = {
     cloud.Forwarding: {"public_ip": ADDRESS, "protocol": SAFE, "vm_id": Kind.ID, "state": SAFE},
     cloud.StaticNat: {"public_ip": ADDRESS, "vm_id": Kind.ID},
     cloud.Opening: {"public_ip": ADDRESS, "protocol": SAFE},
+    cloud.AclRule: {"network_id": Kind.ID, "protocol": SAFE},
     cloud.Balancer: {
         "name": Kind.RULE, "public_ip": ADDRESS, "protocol": SAFE, "state": SAFE, "vm_ids": Kind.ID,
     },
@@ -138,7 +148,7 @@ class Redaction:
         body = event.body
         if isinstance(body, ev.InventorySeen | ev.VantageAdded):
             self._walk(body, own=False)  # first, for these say what a name is of
-        elif not isinstance(body, ev.SamplesArrived | ev.LateArrived | ev.ClockEcho | ev.RemoteClock):
+        elif not isinstance(body, ev.SamplesArrived | ev.LateArrived | ev.ClockEcho | ev.RemoteClock | ev.SpoolRead):
             self._later.append(body)
 
     def _learn_later(self) -> None:

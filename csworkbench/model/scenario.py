@@ -87,6 +87,7 @@ class Vantages:
 class Phases:
     """Lengths in seconds. `settle_limit` is when an outage is given up as open; `calibrate` 0 leaves that out.
 
+    `job_limit` is when a job that does not end is not waited for any more.
     `quiet`: for how long after the operation at least nobody talks to the quiet VM; None: see `Scenario.quiet_s`.
     """
 
@@ -95,6 +96,7 @@ class Phases:
     confirm: float = 60.0
     settle_limit: float = 600.0
     calibrate: float = 2.0
+    job_limit: float = 7200.0
     quiet: float | None = None
 
 

@@ -45,6 +45,19 @@ class VantageState:
     clock_pairs: list[tuple[int, int]] = field(default_factory=list)  # (monotonic, realtime) of its own, ns
     collected: ev.SpoolCollected | None = None
     hushed: list[tuple[int, int]] = field(default_factory=list)  # (from, until) ns; until is 0 while it is quiet
+    sessions: list[ev.ProberStarted] = field(default_factory=list)
+    begun_ns: int = 0  # when the newest of them began
+    left: list[ev.SpoolLeft] = field(default_factory=list)  # of the sessions before the newest
+    read: ev.SpoolRead | None = None  # of the newest session
+    clock_breaks: list[int] = field(default_factory=list)  # from which of its `clock_pairs` on its clock is another
+
+    def begin(self, started: ev.ProberStarted, at_ns: int) -> None:
+        """Another prober runs there: the first, or one after it."""
+        self.begun_ns = at_ns
+        if self.started is not None and started.epoch != self.started.epoch:
+            self.clock_breaks.append(len(self.clock_pairs))
+        self.started, self.read = started, None
+        self.sessions.append(started)
 
     def turn(self, channel: ev.ChannelState, at_ns: int) -> None:
         """Its channel changed."""
@@ -97,6 +110,7 @@ class RunState:
     planned: ev.OperationPlanned | None = None
     before: Inventory | None = None
     inventory: Inventory | None = None
+    ready: Inventory | None = None  # the last one before there were lanes, with its evidence
     jobs: dict[str, JobState] = field(default_factory=dict)
     cloud_events: list[tuple[int, ev.CloudEventSeen]] = field(default_factory=list)
     calls: deque[ev.ApiCalled] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
@@ -109,10 +123,19 @@ class RunState:
     verdict: ev.VerdictReached | None = None
     evidence: list[ev.EvidenceKept] = field(default_factory=list)
     closed: ev.RunClosed | None = None
+    resumed: list[tuple[int, ev.RunResumed]] = field(default_factory=list)
+    cloud: ev.CloudOpened | None = None
+    sent: list[tuple[int, ev.ChangeSent]] = field(default_factory=list)
+    operation_ended: ev.OperationEnded | None = None
 
     def phase_ns(self, phase: Phase) -> int | None:
-        """When that phase was entered first, host monotonic ns; None when it has not been."""
-        return next((at for p, at, _ in self.phases if p is phase), None)
+        """When that phase was entered first, host monotonic ns; None when it has not been.
+
+        A baseline that was begun anew takes the place of the one before it, and what followed that does not count.
+        """
+        anew = max((i for i, (p, _, _) in enumerate(self.phases) if p is Phase.BASELINE), default=0)
+        counted = self.phases if phase in (Phase.PREPARE, Phase.WARMUP) else self.phases[anew:]
+        return next((at for p, at, _ in counted if p is phase), None)
 
     def wall_ns(self, at_ns: int) -> int:
         """Wall time (ns since 1970) of a host monotonic stamp, by the pair taken when the run was opened."""
@@ -129,6 +152,10 @@ class RunState:
         slack_s = SERVER_DRIFT * abs(seen_ns - self.server_clock_ns) / 1e9
         low = min(int((event.created_s - clock.high_s - slack_s) * 1e9), seen_ns)
         return low, max(min(int((event.created_s + 1 - clock.low_s + slack_s) * 1e9), seen_ns), low)
+
+    def lanes_of(self, vantage: str) -> list[Lane]:
+        """The lanes that are probed from a vantage."""
+        return [of.lane for of in self.lanes.values() if of.lane.vantage == vantage]
 
     @property
     def missing_records(self) -> int | None:
@@ -167,6 +194,8 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
             state.notices.append((event.at_ns, notice))
         case ev.InventorySeen(inventory):
             state.before = state.before or inventory
+            if not state.lanes:
+                state.ready = inventory
             state.inventory = inventory
         case ev.OperationPlanned() as planned:
             state.planned = planned
@@ -184,7 +213,21 @@ def apply(state: RunState, event: Event) -> None:  # noqa: PLR0912, PLR0915 - on
                 state.lanes[lane_left_out.lane].left_out = True
         case ev.ProberStarted() as started:
             if started.vantage in state.vantages:
-                state.vantages[started.vantage].started = started
+                state.vantages[started.vantage].begin(started, event.at_ns)
+        case ev.SpoolRead() as read:
+            if read.vantage in state.vantages:
+                state.vantages[read.vantage].read = read
+        case ev.SpoolLeft() as left:
+            if left.vantage in state.vantages:
+                state.vantages[left.vantage].left.append(left)
+        case ev.RunResumed() as resumed:
+            state.resumed.append((event.at_ns, resumed))
+        case ev.CloudOpened() as cloud:
+            state.cloud = cloud
+        case ev.ChangeSent() as sent:
+            state.sent.append((event.at_ns, sent))
+        case ev.OperationEnded() as ended:
+            state.operation_ended = ended
         case ev.Calibrated() as calibrated:
             if calibrated.vantage in state.vantages:
                 state.vantages[calibrated.vantage].calibrated = calibrated

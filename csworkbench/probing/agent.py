@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from csworkbench.model.event import (
     Calibrated,
@@ -14,25 +15,29 @@ from csworkbench.model.event import (
     Notice,
     ProberStarted,
     SpoolCollected,
+    SpoolLeft,
 )
 from csworkbench.model.protocols import Journal
 from csworkbench.model.tier import Tier
 
 from .answers import last_line, number
-from .boot import MARK, REBOOTED, mark_of, was_rebooted
+from .boot import LIMIT_S, MARK, REBOOTED, mark_of, was_rebooted
 from .bundle import Bundle
 from .calibrate import calibrate
 from .choose import ALL_TIERS, Chosen, choose
 from .frames import FrameError
 from .plan import ProbePlan
-from .program import HOME, Program
+from .program import Place, Program, program_of
 from .reconnect import RETRY, Connect, reconnect
+from .session import REBOOTED as WAS_REBOOTED
+from .session import Left, Restarts, session_folder, session_token, shift_after_reboot, why_next
 from .shell import Shell, ShellError
 from .spool import SpoolError
 from .tail import CLOSED, GONE, SpoolWatch, TailSession
 
 NOT_REACHED = "not reached"
 CUT_SHORT = "collecting was cut short"
+LEAST_S = 60.0  # for how long at least a later prober runs
 LAUNCH_LIMIT_S = 5.0  # how long a launch that nobody wants any more may take, so that its prober can be stopped
 
 
@@ -47,9 +52,18 @@ class VantageAgent:
         journal: Journal,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         tiers: Sequence[Tier] = ALL_TIERS,
+        restarts: Restarts = Restarts(),  # noqa: B008 - frozen
+        session: int = 0,
     ) -> None:
         self.name = name
         self._tiers = tiers
+        self._pauses = list(restarts.pauses_s)
+        self._session = session
+        self._until_ns = 0
+        self._earlier = (0, 0)  # records that were read of earlier sessions, and that are missing of them
+        self._asked = False  # to stop
+        self._renewing = False
+        self._started: ProberStarted | None = None
         self._program: Program | None = None
         self._sees: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._connect, self._bundle, self._journal, self._clock_ns = connect, bundle, journal, clock_ns
@@ -72,7 +86,9 @@ class VantageAgent:
     def lost(self) -> str:
         """Why nothing more will come from here; empty while more may come."""
         watch = self._watch
-        return (watch.failure or watch.reader.ended) if watch is not None and watch.ended.is_set() else ""
+        if watch is None or self._renewing or not watch.ended.is_set():
+            return ""
+        return watch.failure or watch.reader.ended
 
     async def prepare(self) -> Chosen:
         """Log in, and push the best program that works there. Raises ShellError."""
@@ -98,24 +114,67 @@ class VantageAgent:
         await asyncio.shield(self._launch)
 
     def follow(self) -> None:
-        """Begin to tail the launched prober's spool."""
-        assert self._plan is not None and self._launch is not None  # noqa: S101 - launched before
-        answer, plan = self._launch.result(), self._plan
-        program = self._need_program()
-        reader = program.reader(self.name, plan)
-        self._watch = watch = SpoolWatch(self.name, reader, plan.records_per_s, self._clock_ns(), program.clock_step_ns)
-        self._journal.write(
-            ProberStarted(
-                self.name,
-                number(answer, "pid"),
-                number(answer, "start_mono"),
-                number(answer, "start_real"),
-                str(program.tier),
-                program.digest,
-                *self._sees,
-            )
-        )
+        """Begin to tail the launched prober's spool; says that it runs unless `started` was asked for before."""
+        told, started = self._started is not None, self.started()
+        self._watch = watch = self._watch_of(started, Place(), self._clock_ns())
+        if not told:
+            self._journal.write(started)
         self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
+
+    def started(self) -> ProberStarted:
+        """What the run's history says of the launched prober, for whoever writes it together with other things."""
+        if self._started is None:
+            assert self._launch is not None  # noqa: S101 - launched before
+            self._started = self._told(self._launch.result())
+        return self._started
+
+    def rejoin(self, plan: ProbePlan, left: Left, *, hushed: bool) -> None:
+        """Go on with a prober that another engine started; `plan` has its lanes and for how long it still may run.
+
+        Nothing is pushed or started. While `hushed`, nobody talks to it until `wake`.
+        """
+        started = left.started
+        self._plan, self._started, self._session = plan, started, started.session
+        self._sees, self._boot = (started.sees, started.cannot_see), started.boot
+        self._program = program_of(started)
+        self._folder = session_folder(plan.run, started.session)
+        self._until_ns = self._clock_ns() + int(plan.duration_s * 1e9)
+        self._earlier = sum(of.records for of in left.earlier), sum(of.missing for of in left.earlier)
+        self._pauses = self._pauses[started.session :]
+        self._watch = watch = self._watch_of(started, left.place, left.since_ns)
+        watch.epoch, watch.last_echo, watch.newest = left.epoch, left.last_echo, dict(left.newest)
+        if watch.reader.ended:
+            watch.ended.set()
+        if hushed:
+            self._hushed = True
+        else:
+            self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
+
+    def _watch_of(self, started: ProberStarted, place: Place, since_ns: int) -> SpoolWatch:
+        assert self._plan is not None  # noqa: S101 - launched or rejoined before
+        program, plan = self._need_program(), self._plan
+        place = replace(place, first=started.first, shift_ns=started.shift_ns)
+        reader = program.reader(self.name, replace(plan, run=session_token(plan.run, started.session)), place)
+        return SpoolWatch(
+            self.name, reader, plan.records_per_s, since_ns, program.clock_step_ns, session=started.session,
+            shift_ns=started.shift_ns, epoch=started.epoch,
+        )  # fmt: skip
+
+    def _told(self, answer: dict[str, object]) -> ProberStarted:
+        assert self._plan is not None  # noqa: S101 - launched before
+        program = self._need_program()
+        return ProberStarted(
+            self.name,
+            number(answer, "pid"),
+            number(answer, "start_mono"),
+            number(answer, "start_real"),
+            str(program.tier),
+            program.digest,
+            *self._sees,
+            session=self._session,
+            token=session_token(self._plan.run, self._session),
+            boot=self._boot,
+        )
 
     @property
     def hushed(self) -> bool:
@@ -156,6 +215,7 @@ class VantageAgent:
             collected = SpoolCollected(self.name, 0, 0, "never started")
             self._journal.write(collected)
             return collected
+        self._asked = True
         self.wake()
         hurry, asked_ns = hurry or asyncio.Event(), self._clock_ns()
         await self._read_to_the_end(watch, limit_s, hurry)
@@ -166,7 +226,8 @@ class VantageAgent:
             unseen = 0 if watch.failure else watch.due(asked_ns) - reader.taken  # it went on, and nobody knows how far
             missing += max(unread, unseen, 1)  # its end record, at least
         ended = reader.ended or watch.failure or (CUT_SHORT if hurry.is_set() else NOT_REACHED)
-        collected = SpoolCollected(self.name, reader.records, missing, ended)
+        records, lost = self._earlier
+        collected = SpoolCollected(self.name, records + reader.records, lost + missing, ended)
         self._journal.write(collected)
         if missing == 0:
             await self._clean_up()
@@ -188,6 +249,13 @@ class VantageAgent:
             shell, self._shell = self._shell, None
             await shell.close()
 
+    async def stop_leftovers(self, plan: ProbePlan) -> None:
+        """Stop what an engine that is gone may have launched here before it could say so. Raises ShellError."""
+        for session in range(self._session):
+            folder = session_folder(plan.run, session)
+            stop = self._need_program().stop(folder)
+            await self._need_shell().run(f'test -d "$HOME/{folder}" && {{ {stop}; }}; :', timeout_s=10)
+
     def _need_shell(self) -> Shell:
         if self._shell is None:
             raise ShellError(f"{self.name}: no channel")
@@ -198,7 +266,9 @@ class VantageAgent:
         return self._program
 
     async def _start_prober(self, shell: Shell, plan: ProbePlan) -> dict[str, object]:
-        self._folder = f"{HOME}/runs/{plan.run}"
+        self._folder = session_folder(plan.run, self._session)
+        self._until_ns = self._until_ns or self._clock_ns() + int(plan.duration_s * 1e9)
+        plan = replace(plan, run=session_token(plan.run, self._session))
         folder = f'"$HOME/{self._folder}"'
         made = await shell.run(f"umask 077 && mkdir -p {folder} && {{ {MARK}; :; }}")
         if made.status:
@@ -234,17 +304,31 @@ class VantageAgent:
 
     async def _clean_up(self) -> None:
         with contextlib.suppress(ShellError):  # else the prober removes old spools at its next start
-            await self._need_shell().run(f'rm -rf "$HOME/{self._folder}"', timeout_s=5)
+            assert self._plan is not None  # noqa: S101 - launched or rejoined before
+            folders = (session_folder(self._plan.run, number) for number in range(self._session + 1))
+            await self._need_shell().run("rm -rf " + " ".join(f'"$HOME/{folder}"' for folder in folders), timeout_s=5)
 
     async def _keep_tailing(self, watch: SpoolWatch) -> None:
-        """Tail until the end record; open a new channel whenever the present one falls silent."""
-        try:
-            await self._tail_again_and_again(watch)
-        except SpoolError as error:
-            watch.fail(await self._explained(str(error).removeprefix(f"{self.name}: "), watch))
-        except Exception as error:  # the journal cannot be written, or a defect: whoever waits must hear of it
-            watch.fail(f"{type(error).__name__}: {error}")
-            raise
+        """Tail until the end record; open a new channel, or start a new prober, whenever the present one is gone."""
+        while True:
+            ended = ""
+            try:
+                try:
+                    await self._tail_again_and_again(watch)
+                except SpoolError as error:
+                    ended = await self._explained(str(error).removeprefix(f"{self.name}: "), watch)
+                self._renewing = bool(why := self._why_next(watch, ended))
+                fresh = await self._next_session(watch, why, ended) if why else None
+            except Exception as error:  # the journal cannot be written, or a defect: whoever waits must hear of it
+                watch.fail(f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                self._renewing = False
+            if fresh is None:
+                break
+            watch = fresh
+        if ended:
+            watch.fail(ended)
         if watch.failure:
             self._journal.write(
                 Notice(Level.ERROR, f"{self.name}: {watch.failure}: nothing more is measured from there")
@@ -266,6 +350,73 @@ class VantageAgent:
         with contextlib.suppress(ShellError):
             if (await shell.run(f'test -d "$HOME/{self._folder}"', timeout_s=5)).status == 1:
                 raise SpoolError(f"{REBOOTED}; its spool is gone, and what had not been read is lost")
+
+    def _why_next(self, watch: SpoolWatch, ended: str) -> str:
+        """What became of a prober in whose place another one is to be started; empty when none is."""
+        if self._asked or not self._pauses or self._clock_ns() >= self._until_ns:
+            return ""
+        return why_next(ended, watch.reader.ended)
+
+    async def _next_session(self, watch: SpoolWatch, why: str, ended: str) -> SpoolWatch | None:
+        """Start another prober with the same lanes; None when that did not work as often as it may be tried."""
+        reader, told = watch.reader, ended or watch.reader.ended
+        left_missing = reader.gaps + (0 if reader.ended else max(reader.unread(watch.size), 1))
+        self._journal.write(Notice(Level.WARN, f"{self.name}: {told}: another prober is started there"))
+        while self._pauses and not self._asked:
+            await asyncio.sleep(self._pauses.pop(0))
+            try:
+                if self._shell is None:
+                    self._shell, _ = await reconnect(self._connect, self._warn)
+                started = await self._start_next(watch, why)
+            except (ShellError, OSError) as error:
+                self._journal.write(Notice(Level.WARN, f"{self.name}: no prober could be started again: {error}"))
+                if self._shell is not None:
+                    self._shell.abort()
+                    self._shell = None
+                continue
+            if started is None:
+                return None
+            left = SpoolLeft(self.name, watch.session, reader.records, left_missing, told)
+            self._earlier = self._earlier[0] + left.records, self._earlier[1] + left.missing
+            self._journal.write(left, started)
+            fresh = self._watch_of(started, Place(), self._clock_ns())
+            fresh.sampled, fresh.newest = watch.sampled, watch.newest
+            self._started, self._watch = started, fresh
+            return fresh
+        return None
+
+    async def _start_next(self, watch: SpoolWatch, why: str) -> ProberStarted | None:
+        """Raises ShellError. None when nobody wants it any more."""
+        assert self._plan is not None and self._program is not None  # noqa: S101 - launched before
+        shell, before = self._need_shell(), self._program
+        chosen = await choose(self.name, shell, self._bundle, (before.tier,))
+        if chosen.tier is not before.tier:
+            raise ShellError(f"its probers had tier {before.tier}; now it gives {chosen.tier} only")
+        self._program = chosen.program
+        rebooted = await was_rebooted(shell, self._boot)
+        remote_ns = await chosen.program.now_ns(shell)
+        now_ns, old = self._clock_ns(), watch.last_echo
+        shift_ns, epoch = watch.shift_ns, watch.epoch
+        if old is not None and (rebooted or remote_ns + shift_ns < old.remote_ns):
+            shift_ns, epoch = shift_after_reboot(old, now_ns, remote_ns), epoch + 1
+        self._session += 1
+        rest_s = max((self._until_ns - now_ns) / 1e9, LEAST_S)
+        launching = asyncio.create_task(self._start_prober(shell, replace(self._plan, duration_s=rest_s)))
+        try:
+            answer = await asyncio.shield(launching)
+        except asyncio.CancelledError:  # hushed or closed meanwhile: whether it runs, nobody could say
+            await asyncio.wait({launching}, timeout=LAUNCH_LIMIT_S)
+            launching.cancel()
+            await asyncio.gather(launching, return_exceptions=True)
+            await self._ask_to_stop(LIMIT_S)
+            raise
+        if self._asked:
+            await self._ask_to_stop(LIMIT_S)
+            return None
+        first = tuple(sorted((lane, newest + 1) for lane, newest in watch.newest.items()))
+        return replace(
+            self._told(answer), first=first, shift_ns=shift_ns, epoch=epoch, why=WAS_REBOOTED if rebooted else why
+        )
 
     async def _tail_again_and_again(self, watch: SpoolWatch) -> None:
         lost_ns, detail, retry = 0, "", RETRY

@@ -6,18 +6,35 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from csworkbench.model.event import Body
+from csworkbench.model.event import Body, ProberStarted
 from csworkbench.model.tier import Tier
 
 from .answers import last_line, last_object
 from .bundle import PROBES_PACKAGE, Bundle, data_folder
 from .plan import SECOND_NS, ProbePlan
-from .shell import Pipe, Shell, ShellError, one_line
+from .shell import Completed, Pipe, Shell, ShellError, one_line
 from .shell_spool import STEP_NS, ShellSpoolReader, parse_header
 from .shell_tail import AskingPipe
 from .spool import SpoolError, SpoolReader
 
 HOME = ".cache/csworkbench"
+MOST_DIGITS = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a spool is to be read on from, and what is added to its sample numbers and stamps."""
+
+    offset: int = 0
+    records: int = 0
+    taken: int = 0
+    gaps: int = 0
+    ended: str = ""
+    first: tuple[tuple[int, int], ...] = ()
+    shift_ns: int = 0
+
+
+BEGINNING = Place()
 
 
 class Reader(Protocol):
@@ -68,8 +85,12 @@ class Program(Protocol):
         """The script that asks it to stop."""
         ...
 
-    def reader(self, name: str, plan: ProbePlan) -> Reader:
+    def reader(self, name: str, plan: ProbePlan, place: Place = BEGINNING) -> Reader:
         """What reads its spool."""
+        ...
+
+    async def now_ns(self, shell: Shell) -> int:
+        """The vantage's clock as its stamps have it. Raises ShellError."""
         ...
 
     async def tail(self, shell: Shell, folder: str, offset: int) -> Pipe:
@@ -120,9 +141,16 @@ class PythonProgram:
         """See Program."""
         return self.script(f'stop --spool "$HOME/{folder}/spool"', sudo=self.tier is Tier.SUDO)
 
-    def reader(self, name: str, plan: ProbePlan) -> Reader:
+    def reader(self, name: str, plan: ProbePlan, place: Place = BEGINNING) -> Reader:
         """See Program."""
-        return SpoolReader(name, frozenset(plan.lane_ids), bytes.fromhex(plan.run))
+        return SpoolReader(
+            name, frozenset(plan.lane_ids), bytes.fromhex(plan.run), place.offset, place.records, place.gaps,
+            taken=place.taken, ended=place.ended, first=dict(place.first), shift_ns=place.shift_ns,
+        )  # fmt: skip
+
+    async def now_ns(self, shell: Shell) -> int:
+        """See Program."""
+        return _number_of(await shell.run("python3 -c 'import time; print(time.monotonic_ns())'"), 1)
 
     async def tail(self, shell: Shell, folder: str, offset: int) -> Pipe:
         """See Program; anybody may read the spool, so no sudo."""
@@ -134,6 +162,7 @@ class ShellProgram:
     """The shell agent. Every lane of its plan is an ICMP lane of new flows, all with one interval."""
 
     content: bytes
+    named: str = ""
 
     @classmethod
     def load(cls) -> "ShellProgram":
@@ -148,7 +177,7 @@ class ShellProgram:
     @property
     def digest(self) -> str:
         """See Program."""
-        return hashlib.sha256(self.content).hexdigest()[:16]
+        return self.named or hashlib.sha256(self.content).hexdigest()[:16]
 
     @property
     def clock_step_ns(self) -> int:
@@ -182,14 +211,35 @@ class ShellProgram:
         """See Program."""
         return self.script(f'stop "$HOME/{folder}"')
 
-    def reader(self, name: str, plan: ProbePlan) -> Reader:
+    def reader(self, name: str, plan: ProbePlan, place: Place = BEGINNING) -> Reader:
         """See Program."""
         lanes = {lane.id: lane.interval_ns for lane in plan.lanes}
-        return ShellSpoolReader(name, lanes, plan.run, plan.lanes[0].tmax_ns)
+        return ShellSpoolReader(
+            name, lanes, plan.run, plan.lanes[0].tmax_ns, place.offset, place.gaps, taken=place.taken,
+            ended=place.ended, first=dict(place.first), shift_ns=place.shift_ns,
+        )  # fmt: skip
+
+    async def now_ns(self, shell: Shell) -> int:
+        """See Program."""
+        return _number_of(await shell.run("cut -d' ' -f1 /proc/uptime | tr -d ."), STEP_NS)
 
     async def tail(self, shell: Shell, folder: str, offset: int) -> Pipe:
         """See Program."""
         return AskingPipe(await shell.open(self.script(f'answer "$HOME/{folder}"')), offset)
+
+
+def program_of(started: ProberStarted) -> Program:
+    """The program that a session runs, by what the run's history says of it; nothing is pushed."""
+    if started.tier == Tier.SHELL:
+        return ShellProgram(b"", started.bundle)
+    return PythonProgram(Bundle(started.bundle, b""), Tier(started.tier))
+
+
+def _number_of(done: Completed, unit: int) -> int:
+    text = done.out.strip()
+    if done.status or not (text.isascii() and text.isdigit() and len(text) < MOST_DIGITS):
+        raise ShellError("its clock cannot be read")
+    return int(text) * unit
 
 
 def _check_address(name: str, target: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading what the shell agent recorded (probes/FORMAT.md, "The shell agent"). Everything in it is untrusted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from csworkbench.model.event import Body, SamplesArrived
@@ -57,9 +58,14 @@ class ShellSpoolReader:
     strange: int = 0
     taken: int = 0
     ended: str = ""
+    first: Mapping[int, int] = field(default_factory=dict)
+    shift_ns: int = 0
     _rest: bytes = b""
     _begun: bool = False
     _samples: dict[int, list[Sample]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._begun = self.offset > 0  # its first line has been read
 
     @property
     def records(self) -> int:
@@ -132,6 +138,10 @@ class ShellSpoolReader:
 
     def _add(self, lane: int, sample: Sample) -> None:
         self.taken += 1
+        if self.shift_ns or self.first:
+            due, sent, back = (at and max(at + self.shift_ns, 1) for at in sample[1:4])
+            seq = sample.seq + self.first.get(lane, 0)
+            sample = sample._replace(seq=seq, intended_ns=due, sent_ns=sent, received_ns=back)
         self._samples.setdefault(lane, []).append(sample)
 
 

@@ -2,7 +2,8 @@
 """Reading what a probe program recorded (probes/FORMAT.md, version 1). Everything in it is untrusted."""
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from csworkbench.model.event import Announced, Body, LateArrived, RemoteClock, SamplesArrived, SecondOwner
 from csworkbench.model.sample import MOST, Sample, sample_of
@@ -28,6 +29,7 @@ class SpoolReader:
 
     `offset` is where to go on after a lost channel: it only counts whole records. Raises SpoolError on a spool that is
     not ours; records for lanes that the vantage was not given are counted and dropped. `taken` counts all records.
+    `first` and `shift_ns` are those of the session (ProberStarted): they are added to sample numbers and stamps.
     """
 
     vantage: str
@@ -39,6 +41,8 @@ class SpoolReader:
     strange: int = 0
     taken: int = 0
     ended: str = ""
+    first: Mapping[int, int] = field(default_factory=dict)
+    shift_ns: int = 0
     _rest: bytes = b""
 
     def unread(self, size: int) -> int:
@@ -73,12 +77,16 @@ class SpoolReader:
         samples: dict[int, list[Sample]] = {}
         late: dict[int, list[Sample]] = {}
         others: list[Body] = []
-        lanes = self.lanes
+        lanes, shift, first = self.lanes, self.shift_ns, self.first
+        moved = bool(shift or first)
         for record in RECORD.iter_unpack(data):
             number, lane, kind, outcome, reason, _flags, detail, seq, intended, sent, received, value, aux = record
             if number != self.records:
                 self.gaps += max(number - self.records, 0)
             self.records = number + 1
+            if moved:
+                seq += first.get(lane, 0)
+                intended, sent, received = (at and max(at + shift, 1) for at in (intended, sent, received))
             if kind in _OF_A_LANE and (lane not in lanes or outcome > 2):
                 self.strange += 1
             elif kind in (SAMPLE, LATE):

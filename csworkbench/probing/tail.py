@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from csworkbench.model.event import Body, ClockEcho, SamplesArrived
+from csworkbench.model.event import Body, ClockEcho, SamplesArrived, SpoolRead
 from csworkbench.model.protocols import Journal
 
 from .frames import Data, Echo, Ended, Frame, FrameParser, Heartbeat
@@ -30,7 +30,8 @@ class SpoolWatch:
     """What is known of a vantage's spool, over all channels. `size` is in bytes, as the last heartbeat said.
 
     `records_per_s` is what the plan lets an honest prober write; `since_ns` is when it began, recorder's clock;
-    `clock_step_ns` is how coarse the clock of the vantage's program is.
+    `clock_step_ns` is how coarse the clock of the vantage's program is. `session`, `shift_ns` and `epoch` are those of
+    the ProberStarted.
     """
 
     vantage: str
@@ -42,6 +43,11 @@ class SpoolWatch:
     size: int = 0
     alive: bool = True
     failure: str = ""
+    session: int = 0
+    shift_ns: int = 0
+    epoch: int = 0
+    last_echo: ClockEcho | None = None
+    newest: dict[int, int] = field(default_factory=dict)  # the highest sample number of each lane
     sampled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,6 +76,8 @@ class TailSession:
         self._asked: dict[int, int] = {}
         self._token = 0
         self._held: dict[int, list[SamplesArrived]] = {}
+        self._others: list[Body] = []
+        self._told = watch.reader.offset
         self._held_since = 0.0
 
     async def run(self, on_open: Callable[[], None]) -> None:
@@ -126,9 +134,11 @@ class TailSession:
             case Echo(token, remote_ns, real_ns):
                 asked_ns = self._asked.pop(token, None)
                 if asked_ns is not None:
-                    self._journal.write(
-                        ClockEcho(watch.vantage, asked_ns, received_ns, remote_ns, real_ns, watch.clock_step_ns)
-                    )
+                    watch.last_echo = ClockEcho(
+                        watch.vantage, asked_ns, received_ns, max(remote_ns + watch.shift_ns, 0), real_ns,
+                        watch.clock_step_ns, watch.epoch,
+                    )  # fmt: skip
+                    self._journal.write(watch.last_echo)
                 if self._token < FIRST_ECHOES:
                     await self._ask()
             case Heartbeat(size, alive):
@@ -143,20 +153,32 @@ class TailSession:
                 raise ShellError(one_line(text))
 
     def _hold(self, body: Body) -> None:
-        """Samples are held back a little so that a busy run writes fewer, larger batches."""
-        if not isinstance(body, SamplesArrived):
-            self._journal.write(body)
-            return
-        if not self._held:
+        """What was read is held back a little so that a busy run writes fewer, larger batches."""
+        if not self._holds:
             self._held_since = asyncio.get_running_loop().time()
-        self._held.setdefault(body.lane, []).append(body)
+        if isinstance(body, SamplesArrived):
+            newest = self._watch.newest
+            newest[body.lane] = max(newest.get(body.lane, 0), *(sample.seq for sample in body.samples))
+            self._held.setdefault(body.lane, []).append(body)
+        else:
+            self._others.append(body)
+
+    @property
+    def _holds(self) -> bool:
+        return bool(self._held or self._others)
 
     def _flush_due(self, now: float) -> float:
-        return self._held_since + FLUSH_EVERY_S if self._held else now + ECHO_EVERY_S
+        return self._held_since + FLUSH_EVERY_S if self._holds else now + ECHO_EVERY_S
 
     def _flush(self) -> None:
-        held, self._held = self._held, {}
+        """Write it with how far it goes, all or nothing: whoever goes on from there misses and doubles nothing."""
+        if not self._holds and self._watch.reader.offset == self._told:
+            return
+        held, others, self._held, self._others = self._held, self._others, {}, []
+        bodies = [SamplesArrived(lane, tuple(s for p in parts for s in p.samples)) for lane, parts in held.items()]
+        watch, read = self._watch, self._watch.reader
+        place = SpoolRead(watch.vantage, watch.session, read.offset, read.records, read.taken, read.gaps, read.ended)
+        self._journal.write(*bodies, *others, place)
+        self._told = read.offset
         if held:
-            bodies = [SamplesArrived(lane, tuple(s for p in parts for s in p.samples)) for lane, parts in held.items()]
-            self._journal.write(*bodies)
-            self._watch.sampled.set()
+            watch.sampled.set()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from csworkbench.model.codec import body_to_json, kind_of
-from csworkbench.model.event import Body, Event, LateArrived, SamplesArrived
+from csworkbench.model.event import Body, ChangeSent, Event, LateArrived, SamplesArrived
 
 from .schema import FORMAT, SCHEMA
 
@@ -26,17 +26,30 @@ class RunFileWriter:
     def __init__(
         self, path: Path, header: dict[str, str], *, clock_ns: Clock = time.monotonic_ns, wall_ns: Clock = time.time_ns
     ) -> None:
+        path.touch(mode=0o600, exist_ok=False)
+        self._open(path, clock_ns, wall_ns)
+        self._db.executescript(SCHEMA)
+        rows = {"format": str(FORMAT), **header}
+        self._db.executemany("INSERT INTO header VALUES (?, ?)", sorted(rows.items()))
+
+    def _open(self, path: Path, clock_ns: Clock, wall_ns: Clock) -> None:
         self.path = path
         self._clock_ns, self._wall_ns = clock_ns, wall_ns
         self._listeners: list[Listener] = []
         self._seq = 0
-        path.touch(mode=0o600, exist_ok=False)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
-        rows = {"format": str(FORMAT), **header}
-        self._db.executemany("INSERT INTO header VALUES (?, ?)", sorted(rows.items()))
+
+    @classmethod
+    def reopen(
+        cls, path: Path, *, clock_ns: Clock = time.monotonic_ns, wall_ns: Clock = time.time_ns
+    ) -> "RunFileWriter":
+        """Go on with a file whose writer is gone, after its last event. Raises sqlite3.Error."""
+        writer = cls.__new__(cls)
+        writer._open(path, clock_ns, wall_ns)
+        writer._seq = writer._db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()[0]
+        return writer
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with each event after it has been committed."""
@@ -48,6 +61,9 @@ class RunFileWriter:
         events = [Event(seq, now_ns, wall_ns, body) for seq, body in enumerate(bodies, self._seq + 1)]
         samples: list[tuple[int, ...]] = []
         entries = [(e.seq, e.at_ns, e.wall_ns, kind_of(e.body), _entry(e, samples)) for e in events]
+        lasting = any(isinstance(body, ChangeSent) for body in bodies)
+        if lasting:  # also through a loss of power
+            self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             if samples:
@@ -58,6 +74,9 @@ class RunFileWriter:
             if self._db.in_transaction:  # a full disk has ended it already
                 self._db.execute("ROLLBACK")
             raise
+        finally:
+            if lasting:
+                self._db.execute("PRAGMA synchronous=NORMAL")
         self._seq += len(events)
         for event in events:
             for listener in self._listeners:

@@ -144,6 +144,11 @@ def _event_cells(body: ev.Body) -> Row | None:  # noqa: PLR0911, PLR0912 - one c
     match body:
         case ev.PhaseEntered(phase, why):
             return ["run", "phase", str(phase), "entered", "", "", why]
+        case ev.RunResumed() as resumed:
+            text = "this host was rebooted" if resumed.other_boot else ""
+            return ["run", "resumed", str(resumed.phase), "", resumed.gone_ns, "", text]
+        case ev.SpoolLeft() as left:
+            return ["vantage", "spool", left.vantage, "left", "", "", f"{left.why}; {left.missing} missing"]
         case ev.OperatorActed(action, detail, about_ns):
             return ["operator", "action", action, "", about_ns or "", about_ns or "", detail]
         case ev.Notice(level, text):

@@ -50,7 +50,7 @@ def test_without_a_terminal_it_prints_help_and_ends_with_2() -> None:
     assert "demo" in done.output
 
 
-@pytest.mark.parametrize("options", [["--read-only"], ["--cloud", "x"], ["--plain"], ["--slow"]])
+@pytest.mark.parametrize("options", [["--cloud", "x"], ["--plain"], ["--slow"]])
 def test_the_options_are_for_no_command(options: list[str]) -> None:
     done = CliRunner().invoke(cli, [*options, "runs"])
     assert done.exit_code == 2

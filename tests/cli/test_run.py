@@ -109,11 +109,11 @@ def test_an_export_that_fails_costs_only_the_export(cloud: Cloud, scenario: Writ
 def test_a_full_disk_is_one_line(cloud: Cloud, scenario: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write, left = RunFileWriter.write, [20]
 
-    def full(self: RunFileWriter, body: object) -> None:
+    def full(self: RunFileWriter, *bodies: object) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise sqlite3.OperationalError("database or disk is full")
-        write(self, body)  # type: ignore[arg-type]
+        write(self, *bodies)  # type: ignore[arg-type]
 
     monkeypatch.setattr(RunFileWriter, "write", full)
     done = csworkbench("run", scenario(), "--json")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csworkbench.cli.engine import _plain
+from csworkbench.cli.engine import as_written
 from csworkbench.config.scenario_file import check_scenario, load_scenario
 from csworkbench.config.yaml12 import parse
 
@@ -17,4 +17,4 @@ SAMPLES = sorted((Path(__file__).resolve().parents[2] / "samples" / "scenarios")
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_sample_survives_the_way_to_the_engine(path: Path) -> None:
     scenario = load_scenario(path)
-    assert check_scenario(parse(json.dumps(_plain(asdict(scenario))), "scenario.json")) == scenario
+    assert check_scenario(parse(json.dumps(as_written(asdict(scenario))), "scenario.json")) == scenario

@@ -15,6 +15,7 @@ from csworkbench.model import event as ev
 from csworkbench.model.event import Phase, Verdict
 from csworkbench.model.protocols import Journal
 from csworkbench.model.scenario import Phases
+from csworkbench.probing.agent import VantageAgent
 from csworkbench.recording.library import new_run
 from csworkbench.recording.reader import load_state
 from csworkbench.recording.writer import RunFileWriter
@@ -207,15 +208,18 @@ async def test_an_operation_that_breaks_off_is_a_failure_and_no_crash(tmp_path: 
     assert run.closed == [True]
 
 
-async def test_a_prober_that_dies_makes_the_run_not_measurable(tmp_path: Path) -> None:
-    short = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=3.0, calibrate=0.0)
-    run = await loopback(tmp_path, given=scenario(phases=short), operation=lambda sshd: Outage(sshd, seconds=0.1))
+async def test_a_prober_that_dies_for_good_makes_the_run_not_measurable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for what will never come: the settling ends long before its limit."""
+    monkeypatch.setattr(VantageAgent, "_why_next", lambda *_: "")
+    patient = Phases(warmup=0.1, baseline=1.0, confirm=0.5, settle_limit=600.0, calibrate=0.0)
+    run = await loopback(tmp_path, given=scenario(phases=patient), operation=lambda sshd: Outage(sshd, seconds=0.1))
     task = asyncio.create_task(run.engine.run())
     await until(run, lambda: run.engine.state.phase is Phase.CHANGE)
-    started = run.engine.state.vantages["outside"].started
-    assert started is not None
-    os.kill(started.pid, 9)
-    assert await task == 4
+    kill_prober(run)
+    async with asyncio.timeout(60):
+        assert await task == 4
     state = run.engine.state
     assert state.missing_records == 1
     assert state.verdict is not None
@@ -223,15 +227,38 @@ async def test_a_prober_that_dies_makes_the_run_not_measurable(tmp_path: Path) -
     assert "outside was not measured to the end (the prober was gone)" in state.verdict.reasons
 
 
-async def test_a_prober_that_dies_before_the_change_blocks_it(tmp_path: Path) -> None:
+async def test_a_prober_that_dies_for_good_before_the_change_blocks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VantageAgent, "_why_next", lambda *_: "")
     run = await loopback(tmp_path)
     task = asyncio.create_task(run.engine.run())
     await until(run, lambda: run.engine.state.phase is Phase.BASELINE)
+    kill_prober(run)
+    assert await task == 4
+    assert run.sshd.closed_ns == []
+
+
+async def test_a_prober_that_dies_is_replaced_and_nobody_calls_the_gap_an_outage(tmp_path: Path) -> None:
+    run = await loopback(tmp_path, operation=lambda sshd: Outage(sshd, seconds=0.1))
+    task = asyncio.create_task(run.engine.run())
+    await until(run, lambda: run.engine.state.phase is Phase.SETTLE)
+    await until(run, lambda: run.engine.state.last_ns - (run.engine.state.phase_ns(Phase.SETTLE) or 0) > 3e8)
+    kill_prober(run)
+    assert await task == 0
+    summary = summarise(load_result(run.folder.file))
+    assert (summary["verdict"], summary["missing_records"]) == ("restarted", 1)
+    lane = next(lane for lane in summary["lanes"] if lane["headline"])
+    (gap,) = [blind for blind in lane["blind"] if blind["s"] > 0.5]
+    assert gap["cause"] == "prober was gone"
+    assert lane["down_s"] < 0.5 < gap["s"]
+    assert any("prober was gone" in line for line in summary["warnings"])
+
+
+def kill_prober(run: Loopback) -> None:
     started = run.engine.state.vantages["outside"].started
     assert started is not None
     os.kill(started.pid, 9)
-    assert await task == 4
-    assert run.sshd.closed_ns == []
 
 
 async def test_a_run_that_cannot_be_recorded_ends_and_leaves_nothing(

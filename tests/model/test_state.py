@@ -79,7 +79,8 @@ def test_phases_and_wall_time() -> None:
         ev.RunOpened("r", "n", "v", "lab", "op", "{}"), ev.PhaseEntered(Phase.BASELINE), ev.PhaseEntered(Phase.CHANGE),
         ev.PhaseEntered(Phase.BASELINE, "again"),
     )  # fmt: skip
-    assert (state.phase, state.phase_ns(Phase.BASELINE), state.phase_ns(Phase.SETTLE)) == (Phase.BASELINE, 200, None)
+    assert (state.phase, state.phase_ns(Phase.BASELINE), state.phase_ns(Phase.SETTLE)) == (Phase.BASELINE, 400, None)
+    assert state.phase_ns(Phase.CHANGE) is None, "the baseline was begun anew"
     assert state.wall_ns(150) == 10**18 + 150, "by the pair of the opening, never by a later wall clock"
     assert state.last_ns == 400
 

@@ -22,6 +22,7 @@ from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
 from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.reconnect import Retry
+from csworkbench.probing.session import Restarts
 from csworkbench.probing.shell import ExecShell, Shell, ShellError
 
 pytestmark = pytest.mark.lab
@@ -73,12 +74,19 @@ async def shells(tmp_path: Path) -> AsyncIterator[list[ExecShell]]:
         await shell.close()
 
 
-def agent_for(shells: list[ExecShell], home: Path, journal: Memory) -> VantageAgent:
+def agent_for(
+    shells: list[ExecShell],
+    home: Path,
+    journal: Memory,
+    restarts: Restarts = Restarts(()),  # noqa: B008 - frozen
+) -> VantageAgent:
+    """By default one that starts no second prober."""
+
     async def connect(_limit_s: float) -> tuple[Shell, int]:
         shells.append(ExecShell(("env", f"HOME={home}")))
         return shells[-1], 1
 
-    return VantageAgent("here", connect, build_bundle(), journal)
+    return VantageAgent("here", connect, build_bundle(), journal, restarts=restarts)
 
 
 async def test_whole_life(shells: list[ExecShell], tmp_path: Path) -> None:

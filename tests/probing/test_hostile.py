@@ -17,6 +17,7 @@ from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import Bundle
 from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.reconnect import Retry, reconnect
+from csworkbench.probing.session import Restarts
 from csworkbench.probing.shell import Completed, LoginRefused, Shell, ShellError
 from csworkbench.probing.spool import HEADER, MAGIC, RECORD
 
@@ -116,7 +117,7 @@ async def started(tenant: Tenant) -> tuple[VantageAgent, Memory]:
     async def connect(_limit_s: float) -> tuple[Shell, int]:
         return tenant, 1
 
-    agent = VantageAgent("vm01", connect, Bundle("0" * 16, b""), journal)
+    agent = VantageAgent("vm01", connect, Bundle("0" * 16, b""), journal, restarts=Restarts(()))
     await agent.prepare()
     await agent.launch(PLAN)
     agent.follow()

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from csworkbench.cloudstack.client import Client, Value, written
 from csworkbench.cloudstack.discovery import Capabilities
@@ -14,11 +15,13 @@ from csworkbench.cloudstack.events import EventFeed
 from csworkbench.cloudstack.family import Family, parse_created
 from csworkbench.cloudstack.jobs import JobResult, follow_job
 from csworkbench.cloudstack.targets import refresh
-from csworkbench.cloudstack.text import one_line
+from csworkbench.cloudstack.text import one_line, shown_params
 from csworkbench.cloudstack.transport import Reply
 from csworkbench.model.cloud import Inventory, Router, SystemVm
-from csworkbench.model.event import JobStatus, Level, Notice
-from csworkbench.model.protocols import Journal, StepFailed
+from csworkbench.model.event import ChangeSent, JobStatus, Level, Notice
+from csworkbench.model.protocols import EndUnknown, Journal, StepFailed
+
+from .known import follow_known, take_known
 
 FIND_JOB_TRIES = 10
 FIND_JOB_EMPTY = 3  # replies without it until we believe that it never arrived, or is over already
@@ -56,11 +59,19 @@ async def carry_out(client: Client, journal: Journal, change: Change, inventory:
     known: list[Router | SystemVm] = [*inventory.routers, *inventory.systemvms]
     family = Family(change.event, [change.instance, *(one.id for one in known)], [one.name for one in known])
     feed = EventFeed(client, journal, family, project=inventory.project_id or None)
-    await feed.start()
-    reply, job = await _submit(client, journal, change)
+    past = take_known(client, change)
+    if past is None:
+        await feed.start()
+        reply, job = await _submit(client, journal, change)
+    else:
+        await feed.resume(past.from_s, past.events)
     polling = asyncio.create_task(feed.run())
     try:
-        result = await follow_job(client, journal, change.command, job, reply)
+        if past is None:
+            result = await follow_job(client, journal, change.command, job, reply)
+        else:
+            find = partial(find_job, client, change, past.sent_ns, past.from_s)
+            result = await follow_known(client, journal, change, past, feed, find)
     finally:
         polling.cancel()
         with suppress(asyncio.CancelledError):
@@ -72,6 +83,8 @@ async def carry_out(client: Client, journal: Journal, change: Change, inventory:
     await feed.finish()
     if result.status is not JobStatus.SUCCEEDED:
         code = f" ({result.error_code})" if result.error_code else ""
+        if result.overdue:
+            raise EndUnknown(f"{change.command}: {result.text}. Look at {change.subject} before you repeat it.")
         raise StepFailed(
             f"{change.command} {result.status}{code}: {result.text}. Look at {change.subject} before you repeat it."
         )
@@ -94,6 +107,7 @@ async def wait_until(
 
 async def _submit(client: Client, journal: Journal, change: Change) -> tuple[Reply, str]:
     sent_ns = client.around.clock_ns()
+    journal.write(ChangeSent(change.command, shown_params(written(change.params))))
     try:
         reply = await client.exchange(change.command, change.params)
     except CloudStackError as error:
@@ -101,7 +115,7 @@ async def _submit(client: Client, journal: Journal, change: Change) -> tuple[Rep
             raise StepFailed(str(error)) from error
         text = f"it is unknown whether the server took the call: looking for its job. {error}"
         journal.write(Notice(Level.WARN, one_line(text, 400)))
-        found = await _find_job(client, change, sent_ns)
+        found = await find_job(client, change, sent_ns)
         if found is None:
             raise StepFailed(str(error)) from error
         return found
@@ -111,14 +125,17 @@ async def _submit(client: Client, journal: Journal, change: Change) -> tuple[Rep
     return reply, job
 
 
-async def _find_job(client: Client, change: Change, sent_ns: int) -> tuple[Reply, str] | None:
-    """The pending job of our call whose reply was lost: the bracket of its submission begins at `sent_ns`."""
+async def find_job(client: Client, change: Change, sent_ns: int, from_s: int = 0) -> tuple[Reply, str] | None:
+    """The pending job of our call whose reply was lost: the bracket of its submission begins at `sent_ns`.
+
+    `from_s`: none that was made before, by the server's clock.
+    """
     params: dict[str, Value] = {"listall": True, "keyword": change.java, "page": 1, "pagesize": 100}
     empty = 0
     for _ in range(FIND_JOB_TRIES):
         with suppress(CloudStackError):
             reply = await client.exchange("listAsyncJobs", params)
-            jobs = [r for r in rows(reply.payload, "asyncjobs") if r.get("jobid") and _is_of(change, r)]
+            jobs = [r for r in rows(reply.payload, "asyncjobs") if r.get("jobid") and _is_of(change, r, from_s)]
             if jobs:
                 newest = max(jobs, key=lambda row: parse_created(row.get("created")) or (0, 0))
                 return Reply(reply.payload, sent_ns, reply.received_ns), string(newest.get("jobid"), 64)
@@ -129,8 +146,9 @@ async def _find_job(client: Client, change: Change, sent_ns: int) -> tuple[Reply
     return None
 
 
-def _is_of(change: Change, job: Row) -> bool:
-    return string(job.get("jobinstanceid")) == change.instance
+def _is_of(change: Change, job: Row, from_s: int) -> bool:
+    created = parse_created(job.get("created"))
+    return string(job.get("jobinstanceid")) == change.instance and (created is None or created[0] >= from_s)
 
 
 def _maybe_accepted(error: CloudStackError) -> bool:
