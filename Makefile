@@ -56,13 +56,14 @@ lint: .venv/ready
 
 # All of them, whatever one of them says; fails when a claim does not hold.
 bench: setup
-	@status=0; for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python -m $$(echo $${b%.py} | tr / .) || status=1; done; exit $$status
+	@status=0; for b in tests/bench/bench_*.py; do echo "== $$b"; begun=$$(date +%s); \
+	$(BIN)/python -m $$(echo $${b%.py} | tr / .) || status=1; echo "took $$(( $$(date +%s) - begun )) s"; done; exit $$status
 
 # Takes about an hour; keeps what it says.
 bench-full: setup
 	@mkdir -p samples/results; failed=$$(mktemp); \
-	{ echo "# make bench-full ($$(date -u +%F), $$(nproc) cores)"; for b in tests/bench/bench_*.py; do echo "== $$b"; \
-	$(BIN)/python -m $$(echo $${b%.py} | tr / .) --full || echo $$b >> $$failed; done; } 2>&1 | tee samples/results/bench-full.txt; \
+	{ echo "# make bench-full ($$(date -u +%F), $$(nproc) cores)"; for b in tests/bench/bench_*.py; do echo "== $$b"; begun=$$(date +%s); \
+	$(BIN)/python -m $$(echo $${b%.py} | tr / .) --full || echo $$b >> $$failed; echo "took $$(( $$(date +%s) - begun )) s"; done; } 2>&1 | tee samples/results/bench-full.txt; \
 	if [ -s $$failed ]; then echo "failed: $$(cat $$failed)" >&2; rm -f $$failed; exit 1; fi; rm -f $$failed
 
 # An upgrade session at 80x24 with keys alone; writes docs/session-80x24.md and its pictures anew (tmux, rsvg-convert).

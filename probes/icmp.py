@@ -3,38 +3,37 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 
-from .batch import open_batch
+from . import burst
+from .batch import DATA_BYTES, open_batch
 from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
+from .echo import (
+    ID_STRIDE,
+    ID_STRIDE_BACK,
+    MARK,
+    MARK_AT,
+    NEW_IDS,
+    SAME_IDS,
+    SEQ_AT,
+    EchoBurst,
+    Flow,
+    patch_head,
+    patch_seq,
+    random_16,
+)
 from .errors import StartError
 from .filters import attach, echo_filter, receive_room
 from .inbox import Inbox
-from .packets import address_number, echo_request
+from .packets import ECHO_BYTES, address_number, echo_request
 from .table import Answer
 
-# New flows never use an id of a same-flow lane: they would share its connection-tracking entry.
-NEW_IDS = 0xFF00
-# One after the other, new flows would make long rows of ids that are in use (30 s each in a router). NAT that finds an
-# id taken by another vantage tries 128 in a row from a random one on, then fewer, and drops the packet at last.
-ID_STRIDE = 40343  # next to the golden section of NEW_IDS, and prime to it: any so many in a row lie apart
-ID_STRIDE_BACK = 9767  # ID_STRIDE * ID_STRIDE_BACK % NEW_IDS is 1
-SAME_IDS = range(0xFF00, 0x10000)
-MARK = struct.Struct("!8sHHI")  # token, lane, 0, seq: at the start of the payload
-MARK_AT = 8
-SEQ_AT = MARK_AT + 12
-# Of an echo reply behind an IP header without options: source, type, token, lane, seq.
-_reply = struct.Struct("!12xI4xB7x8sH2xI").unpack_from
-PLAIN_HEADER, REPLY_BYTES = 0x45, 20 + MARK_AT + MARK.size
-_patch_head = struct.Struct("!HHH").pack_into  # checksum, id, seq
-_patch_seq = struct.Struct("!I").pack_into
-
-
-class _Flow:
-    __slots__ = ("address", "base_id", "base_sum", "buffer", "last_seq", "new", "target")
+# Of an echo reply behind an IP header without options: version and length, source, type, token, lane, seq.
+_REPLY = "!B11xI4xB7x8sH2xI"
+_PLAIN = struct.Struct("%s%dx" % (_REPLY, DATA_BYTES - struct.calcsize(_REPLY)))
+PLAIN_HEADER, PLAIN_BYTES = 0x45, 20 + MARK_AT + ECHO_BYTES
 
 
 class IcmpProber:
@@ -53,32 +52,35 @@ class IcmpProber:
         receive_room(sock)
         self._sock = sock
         self._sendto = sock.sendto
-        self._batch = open_batch(sock)
+        self._batch = open_batch(sock, PLAIN_BYTES)
         self._inbox = None if self._batch else Inbox(sock)
+        self._open_burst = burst.open_bursts(sock)
         self.drained = True
+        self.plain = []
         self._flows = {lane.lane: self._flow(lane, place) for place, lane in enumerate(lanes)}
+        self._targets = {lane: flow.target for lane, flow in self._flows.items()}
 
     def _flow(self, lane, place):
-        flow = _Flow()
+        flow = Flow()
         flow.target = address_number(lane.target)
         flow.address = (lane.target, 0)
         flow.new = lane.flow == "new"
         flow.base_id = random_16() % NEW_IDS if flow.new else SAME_IDS[(place + self._first) % len(SAME_IDS)]
         flow.buffer, flow.base_sum = echo_request(MARK.pack(self._token, lane.lane, 0, 0))
-        flow.last_seq = 0
+        flow.newest = [0]
         return flow
 
     def send(self, lane, seq, sent_ns):
         flow = self._flows[lane]
-        flow.last_seq = seq
+        flow.newest[0] = seq
         if flow.new:
             ident, echo_seq = (flow.base_id + seq * ID_STRIDE) % NEW_IDS, 1
         else:
             ident, echo_seq = flow.base_id, seq & 0xFFFF
         # One's complement: the sum's negative, modulo 0xFFFF.
         checksum = -(flow.base_sum + ident + echo_seq + (seq >> 16) + (seq & 0xFFFF)) % 0xFFFF
-        _patch_head(flow.buffer, 2, checksum, ident, echo_seq)
-        _patch_seq(flow.buffer, SEQ_AT, seq)
+        patch_head(flow.buffer, 2, checksum, ident, echo_seq)
+        patch_seq(flow.buffer, SEQ_AT, seq)
         try:
             self._sendto(flow.buffer, flow.address)
         except OSError as error:
@@ -88,31 +90,66 @@ class IcmpProber:
     def fileno(self):
         return -1
 
-    def read(self, limit):
-        answers = []
-        token, flows, answer = self._token, self._flows, self._answer
-        for data, received_ns, kernel in self._packets(limit):
-            if len(data) >= REPLY_BYTES and data[0] == PLAIN_HEADER and data[20] == 0:
-                sender, _type, marked, lane, seq = _reply(data)
-                if marked == token and lane in flows:
-                    flags = kernel | FLAG_VALUE
-                    answers.append((KIND_SAMPLE, lane, seq, received_ns, OK, NONE, 0, sender, flags))
-                continue
-            found = answer(data, received_ns, kernel | FLAG_VALUE)
-            if found:
-                answers.append(found)
-        return answers
+    def bursts(self, lanes):
+        """[(lanes, send(seq, sent_ns) of all of them)] of lanes that are due together; [] where that does not work."""
+        if self._open_burst is None:
+            return []
+        rounds = {}  # (new, number): {lane: flow}, in each only one new flow to the same address
+        seen = {}
+        for lane in lanes:
+            flow, number = self._flows[lane], 0
+            if flow.new:
+                number = seen.get(flow.target, 0)
+                seen[flow.target] = number + 1
+            rounds.setdefault((flow.new, number), {})[lane] = flow
+        made = []
+        for members in rounds.values():
+            numbers = list(members)
+            for at in range(0, len(numbers), burst.MOST):
+                part = numbers[at : at + burst.MOST]
+                flows = [members[lane] for lane in part]
+                made.append((part, EchoBurst(self._open_burst, part, flows).send))
+        return made
 
-    def _packets(self, limit):
-        """[(packet from its IP header on, received_ns, FLAG_KERNEL_STAMP or 0)]"""
+    def read(self, limit):
+        self.plain = []
         source = self._batch
         if source:
-            packets = source.read()
+            source.fetch()
+            packets = [] if self._all_plain(source) else source.packets()
+            source.settle()
         else:
             source = self._inbox
             packets = [(data, received_ns, kernel) for data, _who, received_ns, kernel, _said in source.read(limit)]
         self.drained = source.drained
-        return packets
+        answers = []
+        for data, received_ns, kernel in packets:
+            found = self._answer(data, received_ns, kernel | FLAG_VALUE)
+            if found:
+                answers.append(found)
+        return answers
+
+    def _all_plain(self, source):
+        """Whether the batch is nothing but echo replies to our lanes, from their targets: `plain` has them then."""
+        rows = source.rows(_PLAIN)
+        if rows is None:
+            return False
+        plain, token, targets = [], self._token, self._targets
+        add = plain.append
+        offset, floor_ns, latest_ns = source.window()
+        for (seconds, nanoseconds), (header, sender, kind, marked, lane, seq) in rows:
+            received_ns = seconds * 1_000_000_000 + nanoseconds - offset
+            if (
+                kind
+                or header != PLAIN_HEADER
+                or marked != token
+                or targets.get(lane) != sender
+                or not floor_ns <= received_ns <= latest_ns
+            ):
+                return False
+            add((lane, seq, received_ns))
+        self.plain = plain
+        return True
 
     def _answer(self, data, received_ns, flags):
         at = (data[0] & 15) * 4 if data else 0
@@ -161,9 +198,9 @@ class IcmpProber:
                 continue
             if flow.new and echo_seq == 1 and ident < NEW_IDS:
                 back = (ident - flow.base_id) * ID_STRIDE_BACK % NEW_IDS
-                return lane, _near(flow.last_seq, back, NEW_IDS)
+                return lane, _near(flow.newest[0], back, NEW_IDS)
             if not flow.new and ident == flow.base_id:
-                return lane, _near(flow.last_seq, echo_seq, 0x10000)
+                return lane, _near(flow.newest[0], echo_seq, 0x10000)
         return None
 
     def expired(self, lane, seq):
@@ -171,10 +208,6 @@ class IcmpProber:
 
     def close(self):
         self._sock.close()
-
-
-def random_16():
-    return int.from_bytes(os.urandom(2), "big")
 
 
 def _near(last, low, modulus):

@@ -8,9 +8,9 @@ import struct
 
 from .clock import SO_TIMESTAMPNS
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
+from .echo import ID_STRIDE, MARK, MARK_AT, NEW_IDS, SAME_IDS, SEQ_AT, random_16
 from .errors import StartError
 from .filters import attach, echo6_filter, receive_room
-from .icmp import ID_STRIDE, MARK, MARK_AT, NEW_IDS, SAME_IDS, SEQ_AT, random_16
 from .inbox import Inbox
 from .packets import echo6_request
 from .table import Answer

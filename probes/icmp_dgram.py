@@ -18,9 +18,9 @@ from time import monotonic_ns
 
 from .clock import SO_TIMESTAMPNS, STAMP_SPACE, Stamps
 from .codes import FAIL, FLAG_VALUE, KIND_SAMPLE, NONE, OK, REFUSED, UNREACHABLE
+from .echo import ID_STRIDE, MARK, MARK_AT, NEW_IDS, SEQ_AT, random_16
 from .errors import StartError
 from .filters import receive_room
-from .icmp import ID_STRIDE, MARK, MARK_AT, NEW_IDS, SEQ_AT, random_16
 from .packets import address_number, echo_request
 from .ports import raise_file_limit
 from .table import Answer

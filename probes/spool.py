@@ -11,22 +11,35 @@ import struct
 
 from .codes import (
     END_FAILED,
+    FLAG_KERNEL_STAMP,
+    FLAG_VALUE,
     HEADER_SIZE,
     KIND_CLOCK,
     KIND_END,
+    KIND_SAMPLE,
     MAGIC,
     NO_LANE,
+    NONE,
+    OK,
     RECORD_SIZE,
     VERSION,
 )
 
 HEADER = struct.Struct("<8sHHIQQ16s16s")
 RECORD = struct.Struct("<IHBBBBHIQQQQQ")
+#: A record in one go: number, head, seq, intended, sent, received, tail; head and tail as ok_parts() gives them.
+pack_ok = struct.Struct("<I8sIQQQ16s").pack
 SPOOL_MODE = 0o644  # addresses and times, no secret: the tail may run as another user than a root prober
 RESERVE_BYTES = 256 * 1024
 BLOCK_BYTES = 64 * 1024
 FALLOC_FL_KEEP_SIZE = 1
 LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+
+def ok_parts(lane, value):
+    """(head, tail) for pack_ok: a sample of this lane that is ok, with this value and the kernel's stamp."""
+    record = RECORD.pack(0, lane, KIND_SAMPLE, OK, NONE, FLAG_KERNEL_STAMP | FLAG_VALUE, 0, 0, 0, 0, 0, value, 0)
+    return record[4:12], record[40:]
 
 
 class SpoolError(Exception):
@@ -61,6 +74,7 @@ class SpoolWriter:
             self._can_reserve = True
             self._buffer = bytearray()
             self._pack = RECORD.pack
+            self.pack_ok = pack_ok
             self._reserve(HEADER_SIZE)
             self._write(pack_header(pid, start_mono_ns, start_real_ns, run))
         except (OSError, SpoolError):
@@ -73,6 +87,11 @@ class SpoolWriter:
             self.count, lane, kind, outcome, reason, flags, detail, seq, intended, sent, received, value, aux
         )
         self.count += 1
+
+    def extend(self, packed):
+        """Records made with pack_ok, numbered from `count` on."""
+        self._buffer += b"".join(packed)
+        self.count += len(packed)
 
     def clock(self, mono_ns, real_ns):
         self.add(NO_LANE, KIND_CLOCK, 0, 0, 0, 0, 0, 0, mono_ns, 0, 0, real_ns)

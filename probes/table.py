@@ -7,6 +7,11 @@ A prober module has `open_prober(lanes, env) -> Prober`; lanes are plan.Lane, en
   read(limit)               a list of Answer, at most about limit packets' worth; `drained` says nothing is left
   expired(lane, seq)        the sample's verdict fell without an answer
   close()
+and where it can
+  bursts(lane numbers)      [(lane numbers, send(seq, sent_ns))] of lanes due together: what sends all of those with one
+                            call, and gives [(place, errno)] of the failed ones; [] when each is to be sent alone
+  plain                     what the last read() found beside its answers: (lane, seq, received_ns) of those that are
+                            ok, from the lane's target itself, with the kernel's stamp
 """
 
 from __future__ import annotations

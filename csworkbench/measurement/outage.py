@@ -12,6 +12,7 @@ from csworkbench.model.sample import Outcome, Reason, Sample
 BLIP_SAMPLES = 2  # an outage of fewer lost samples than this is a blip
 SETTLING_NS = 250_000_000  # how much later than Tmax a verdict may be written
 BLIND_INTERVALS = 3
+HELD_NS = 5_000_000_000  # no queue holds packets for longer: Linux gives up on a who-has after 3 s
 
 Span = tuple[int, int]
 Cause = tuple[Reason, int]  # why, and the sample's detail: ICMP type * 256 + code, an errno, what the prober says
@@ -25,6 +26,7 @@ class Stretch:
 
     `last_ok_ns` is 0 when the lane had never been ok before, `first_ok_ns` is 0 while nothing has ended it;
     `first_ok_rtt_ns` is the round trip after it in which the answer came (0 when `first_ok_ns` is the receive time);
+    `released_ns` is 0, or before the end for certain: answers that had waited then came in together.
     `ok_before` counts the ok samples since the stretch before it; `unknown` those that nobody knows of, from the last
     ok before to the first ok after; `unseen_ns` is how long nobody looked between two of its lost samples.
     """
@@ -34,6 +36,7 @@ class Stretch:
     last_ok_ns: int
     first_ok_ns: int = 0
     first_ok_rtt_ns: int = 0
+    released_ns: int = 0
     lost: int = 0
     ok_before: int = 0
     causes: Counter[Cause] = field(default_factory=Counter)
@@ -123,6 +126,8 @@ class LaneFold:
         self._last_ok_ns = 0
         self.last_seen_ns = 0
         self._last_known_ns = 0
+        self._first_out: Span = (0, 0)  # sent and received, of the answer that ended the newest stretch
+        self._apart_ns = 0  # how long before or after that one another was sent that waited with it
         self._oks = 0
         self._unknown: Counter[Cause] = Counter()
         self.stretches: list[Stretch] = []
@@ -186,6 +191,9 @@ class LaneFold:
                 current.first_ok_ns = at_ns
                 current.first_ok_rtt_ns = 0 if delayed else sample.rtt_ns
                 current.unknown += self._unknown
+                self._first_out, self._apart_ns = (sample.sent_ns, sample.received_ns), 0
+            elif delayed and self.stretches:
+                self._released(self.stretches[-1], sample)
             self._unknown.clear()
             return
         if current is None:
@@ -199,6 +207,21 @@ class LaneFold:
         current.causes[sample.reason, sample.detail] += 1
         current.unknown += self._unknown
         self._unknown.clear()
+
+    def _released(self, stretch: Stretch, sample: Sample) -> None:
+        """One more that had waited: how far apart they came in says how fast the queue was emptied.
+
+        The first was let out a round trip before it came in. Before it the queue can have held others, of at most
+        HELD_NS, that had to go first at that pace. An interval is left for what is not as even as that.
+        """
+        sent_ns, received_ns = self._first_out
+        apart_ns = abs(sample.sent_ns - sent_ns)
+        if apart_ns <= self._apart_ns or sample.sent_ns >= stretch.first_ok_ns:
+            return
+        self._apart_ns, trip_ns = apart_ns, self._p99_ns or 0
+        others_ns = HELD_NS * (abs(sample.received_ns - received_ns) + trip_ns) // apart_ns
+        out_ns = min(sample.received_ns, received_ns) - trip_ns
+        stretch.released_ns = out_ns - self._interval_ns - others_ns
 
     def _note_blindness(self, sample: Sample) -> None:
         """A stretch without samples, or of unknown ones, is blind: neither up nor down."""
@@ -274,7 +297,8 @@ def edges(stretch: Stretch, baseline: Baseline | None, last_evidence_ns: int, st
 
     The onset is up to one round trip after the first lost sample was sent: its answer may have been what was lost. The
     end is after the first ok sample was sent by as much as that one may have waited on its way, which is what its round
-    trip exceeds the baseline's least. An open outage is bounded by what has been seen so far.
+    trip exceeds the baseline's least. It is not before the last lost sample was sent, nor before a queue was emptied in
+    which answers had waited. An open outage is bounded by what has been seen so far.
     Where stamps are early by up to `step_ns`, a round trip holds more than the packet's own way, so all of it counts.
     """
     end_high = stretch.first_ok_ns or max(last_evidence_ns, stretch.last_fail_ns)
@@ -288,7 +312,7 @@ def edges(stretch: Stretch, baseline: Baseline | None, last_evidence_ns: int, st
             stretch.last_ok_ns,
             min(stretch.first_fail_ns + step_ns + (baseline.p99_ns if baseline else 0), end_high),
         )
-    return onset, (stretch.last_fail_ns, end_high)
+    return onset, (min(max(stretch.last_fail_ns, stretch.released_ns), end_high), end_high)
 
 
 def durations(onset: Span, end: Span, unseen_ns: int = 0) -> tuple[int, int, int]:

@@ -28,7 +28,7 @@ from csworkbench.probing.plan import ProbePlan
 from .cloud import Memory, cloud, run
 
 LANES, INTERVAL_NS = 8, 10_000_000
-CUTS_S, FULL_S = (10, 10, 10), (10, 10, 10, 10, 10, 120)
+CUTS_S, FULL_S = (10, 10), (10, 10, 10, 10, 10, 120)
 GOAL_S = 1.0
 
 

@@ -154,7 +154,7 @@ def main() -> int:
         stop for first in range(0, len(lengths), AT_ONCE) for stop in stops(lengths[first : first + AT_ONCE], chance)
     ]
     judge(out, found)
-    quiet(out, 600 if given.full else 20)
+    quiet(out, 600 if given.full else 10)
     return out.end()
 
 

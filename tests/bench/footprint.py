@@ -44,9 +44,10 @@ def measure(folder: Path, env: dict[str, str], prober: str, target: str) -> None
     plan.write_text(json.dumps(planned))
     start = [sys.executable, "-m", "csw_probe"]
     running = subprocess.Popen(
-        [*start, "run", "--plan", str(plan), "--spool", str(spool)], env=env, stdout=subprocess.DEVNULL
+        [*start, "run", "--plan", str(plan), "--spool", str(spool)], env=env, stdout=subprocess.PIPE
     )
-    time.sleep(1.0)
+    assert running.stdout is not None
+    running.stdout.readline()  # it runs
     stream = folder / "tail"
     with stream.open("wb") as taken:
         tail = subprocess.Popen(
@@ -63,6 +64,7 @@ def measure(folder: Path, env: dict[str, str], prober: str, target: str) -> None
     for process in (running, tail):
         process.terminate()
         process.wait()
+    running.stdout.close()
     cpu = [100 * (late - early) / took_s for early, late in zip(before, after, strict=True)]
     print(
         f"{LANES} lanes at 10 Hz, {prober:13s} prober {cpu[0]:.2f} % CPU, {memory[0]:.1f} MiB"

@@ -21,6 +21,7 @@ RUN = bytes(range(16))
 MS, S = 1_000_000, 1_000_000_000
 STEP_S = 0.05
 LOST_EACH = 500
+BACKLOG = 1024  # connections that wait to be accepted; a local socket refuses more
 
 
 def header(start_ns: int) -> bytes:
@@ -75,7 +76,10 @@ class SocketPipe:
 
 async def serve(path: str, lanes: int, interval_ns: int) -> None:
     async def tail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        first = int(await reader.readline()) * lanes
+        who = await reader.readline()
+        if not who.endswith(b"\n"):
+            return  # gone before it said who it is
+        first = int(who) * lanes
         start_ns = time.monotonic_ns()
         writer.write(frame(0, header(start_ns)))
         answering = asyncio.create_task(answer(reader, writer))
@@ -93,10 +97,10 @@ async def serve(path: str, lanes: int, interval_ns: int) -> None:
             answering.cancel()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
+        while (line := await reader.readline()).endswith(b"\n"):  # a part of one is the last there is
             writer.write(struct.pack("<BIQQQ", 0x45, 24, int(line.split()[1]), time.monotonic_ns(), time.time_ns()))
 
-    async with await asyncio.start_unix_server(tail, path):
+    async with await asyncio.start_unix_server(tail, path, backlog=BACKLOG):
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.read)  # until whoever started it is gone
         os._exit(0)

@@ -35,6 +35,8 @@ class Truth:
     unheard: frozenset[int] = frozenset()
     late: frozenset[int] = frozenset()
     stopped: tuple[Span, ...] = ()
+    ahead: int = 0
+    drain: float = 0.0
 
 
 def probe(
@@ -73,10 +75,10 @@ def _received(truth: Truth, sent: int, rtt: int) -> int:
     there = sent + round(rtt * truth.forward)
     back = (sent + rtt - there) // 2  # from the path to the target and back to the path
     for start, end in truth.downs:
-        if start <= there < end:
-            if end - there > truth.queue:
-                return 0
-            there = end
+        if start <= there < end and end - there > truth.queue:
+            return 0
+        if there >= start and truth.queue:
+            there = max(there, end + round((truth.ahead + there - end + truth.queue) * truth.drain))
     if any(start <= there + back < end for start, end in truth.downs):
         return 0
     return there + rtt - round(rtt * truth.forward)
@@ -108,6 +110,6 @@ def shape(folded: LaneFold) -> tuple[list[tuple[object, ...]], list[Span], dict[
 
 def _stretch(s: Stretch) -> tuple[object, ...]:
     return (
-        s.first_fail_ns, s.last_fail_ns, s.last_ok_ns, s.first_ok_ns, s.first_ok_rtt_ns, s.lost, s.ok_before,
-        dict(s.reasons),
+        s.first_fail_ns, s.last_fail_ns, s.last_ok_ns, s.first_ok_ns, s.first_ok_rtt_ns, s.released_ns, s.lost,
+        s.ok_before, dict(s.reasons),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """S2: the true length lies in [low, high]. S4: what falls late. Whatever the cut into calls, the result is the same."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -68,6 +69,33 @@ def test_s2_the_true_length_lies_within_the_bounds_when_a_queue_delivers_later(
     made: tuple[Truth, int], seed: int
 ) -> None:
     assert_holds(*made, seed)
+
+
+@given(truths(queued=True), st.integers(0, 5 * S), st.floats(0, 0.9), st.integers(0, 1000))
+@settings(max_examples=150)
+def test_s2_the_true_length_lies_within_the_bounds_when_a_queue_is_emptied_slowly(
+    made: tuple[Truth, int], ahead: int, drain: float, seed: int
+) -> None:
+    truth, interval = made
+    # It is empty before the next outage.
+    drain = min(drain, 3 * interval / (ahead + truth.queue + 3 * interval))
+    assert_holds(replace(truth, ahead=max(ahead - truth.queue, 0), drain=drain), interval, seed)
+
+
+@given(st.integers(0, 100 * MS), st.integers(0, 1000), st.sampled_from([10, 100]))
+@settings(max_examples=40)
+def test_s2_answers_that_come_in_together_tell_when_they_were_let_out(shift: int, seed: int, interval_ms: int) -> None:
+    """A queue that holds more than Tmax of packets: without this the end is known to a second."""
+    interval = interval_ms * MS
+    down = (T0 + 50 * interval + shift, T0 + 50 * interval + shift + 3 * S)
+    truth = Truth((down,), queue=3 * S, rtt=MS, jitter=MS // 2)
+    samples = probe(truth, 60 + 4 * S // interval, interval, seed=seed)
+    base = baseline(truth, interval=interval)
+    ((onset, end, middle, low, high),) = lengths(fold(samples, base, interval), truth, interval)
+    assert onset[0] <= down[0] <= onset[1]
+    assert end[0] <= down[1] <= end[1] + truth.rtt
+    assert low <= 3 * S <= high <= low + 2 * interval + 30 * MS
+    assert abs(middle - 3 * S) <= interval + 20 * MS
 
 
 def test_s2_a_delayed_ok_does_not_shorten_an_outage() -> None:

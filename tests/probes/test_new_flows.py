@@ -51,13 +51,14 @@ def test_samples_that_share_one_nat_address_are_not_lost_to_each_other(net: Net)
 
 SHORT_QUOTE = """
 import struct
-from csw_probe.icmp import IcmpProber, _Flow
+from csw_probe.echo import Flow
+from csw_probe.icmp import IcmpProber
 from csw_probe.packets import address_number
 sent = []
 prober = IcmpProber.__new__(IcmpProber)
-flow = _Flow()
+flow = Flow()
 flow.target, flow.address, flow.new, flow.base_id = address_number("10.9.0.2"), ("10.9.0.2", 0), True, 65_000
-flow.buffer, flow.base_sum, flow.last_seq = bytearray(64), 0, 0
+flow.buffer, flow.base_sum, flow.newest = bytearray(64), 0, [0]
 prober._flows, prober._token = {7: flow}, bytes(8)
 prober._sendto = lambda buffer, address: sent.append(bytes(buffer[:8]))
 for seq in range(70_000):
