@@ -15,7 +15,7 @@ TIMED_FILES = frozenset(
     {
         *("cli/test_process", "e2e/test_accuracy", "e2e/test_runs", "e2e/test_services", "e2e/test_terminal"),
         *("e2e/test_tiers", "lab/test_cloud", "lab/test_gone", "lab/test_handover", "lab/test_redundancy"),
-        "tui/test_terminal",
+        *("e2e/test_campaign", "tui/test_terminal"),
     }
 )
 

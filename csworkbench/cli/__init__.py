@@ -37,6 +37,7 @@ COMMANDS = {
     "gate": ("gate", "Hold a run against the history of like runs."),
     "report": ("report", "Write runs and their comparison as one HTML file, or as JUnit, Markdown or JSON Lines."),
     "diagnose": ("diagnose", "Ping from inside a router, or fetch its logs."),
+    "upgrade": ("upgrade", "Restart or live patch many routers in waves, each measured."),
     "runbook": ("runbook", "Walk the steps of an upgrade, and keep the evidence."),
     "testbed": ("testbed", "A test bed on any CloudStack: made, looked at, removed."),
     "doctor": ("doctor", "What this machine can do, and what to install or allow."),

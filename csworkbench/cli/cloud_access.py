@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from csworkbench.cloudstack import Client, read_target
+from csworkbench.cloudstack import Client, Surroundings, read_target
+from csworkbench.cloudstack.budget import CALLS_PER_SECOND
 from csworkbench.cloudstack.fleet import Progress, Scope, read_fleet, scope_of
 from csworkbench.config.clouds import Cloud
 from csworkbench.model.cloud import Inventory
@@ -25,10 +26,13 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_cloud(name: str, *, may_ask: bool = True) -> AsyncIterator[Opened]:
+async def open_cloud(
+    name: str, calls_per_second: int = CALLS_PER_SECOND, *, may_ask: bool = True
+) -> AsyncIterator[Opened]:
     """The cloud of that name; `lab` is the test cloud that is up. Raises ConfigError."""
     cloud = (await profile_of(name)).cloud
-    async with open_client(cloud, may_ask=may_ask) as client:
+    around = Surroundings(calls_per_second=calls_per_second)
+    async with open_client(cloud, around=around, may_ask=may_ask) as client:
         yield Opened(client, cloud)
 
 

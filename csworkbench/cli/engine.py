@@ -32,8 +32,9 @@ START_LIMIT_S = 20.0
 @click.command(hidden=True)
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--running-lab", is_flag=True, help="Take the test cloud that is up, instead of one of the run's own.")
+@click.option("--unattended", is_flag=True, help="As --running-lab, and nobody is asked: who started it has said yes.")
 @click.option("--force", is_flag=True, help="Go ahead although a check of the preflight says stop.")
-def engine(folder: Path, running_lab: bool, force: bool) -> None:
+def engine(folder: Path, running_lab: bool, unattended: bool, force: bool) -> None:
     """Run the scenario that lies in FOLDER, steered by its viewers."""
     try:
         scenario = check_scenario(yaml12.load(folder / SPEC))  # JSON is YAML
@@ -41,8 +42,9 @@ def engine(folder: Path, running_lab: bool, force: bool) -> None:
         fail(str(error), 2)
     # The terminal that started us may go at any time: only an order to this very process ends the run.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    consent = Consent(interactive=True, force=force)
-    hosting = Hosting(consent, fresh_lab=not running_lab, signals=(signal.SIGTERM, signal.SIGINT))
+    consent = Consent(yes=unattended, interactive=not unattended, force=force)
+    fresh_lab = not (running_lab or unattended)
+    hosting = Hosting(consent, fresh_lab=fresh_lab, signals=(signal.SIGTERM, signal.SIGINT))
     with company(RunFolder(folder)):
         code = asyncio.run(host(scenario, RunFolder(folder), hosting))
     raise SystemExit(code)
@@ -62,7 +64,7 @@ def start_detached(scenario: Scenario, folder: RunFolder) -> None:
 
 def launch(scenario: Scenario, folder: RunFolder, *options: str) -> None:
     """As `start_detached`, with options of `engine`. Raises EngineDied, OSError."""
-    (folder.path / SPEC).write_text(json.dumps(as_written(asdict(scenario))), encoding="utf-8")
+    write_spec(scenario, folder)
     log = os.open(folder.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -81,6 +83,11 @@ def launch(scenario: Scenario, folder: RunFolder, *options: str) -> None:
         if process.poll() is None:
             process.terminate()
         raise
+
+
+def write_spec(scenario: Scenario, folder: RunFolder) -> None:
+    """Lay the scenario into its run's folder. Raises OSError."""
+    (folder.path / SPEC).write_text(json.dumps(as_written(asdict(scenario))), encoding="utf-8")
 
 
 def as_written(value: dict[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from csworkbench.cloudstack import Client, CloudStackError, Credentials, Login, Surroundings
 from csworkbench.cloudstack.errors import BadParameter, BadTarget, ReadOnly, Unsupported
 from csworkbench.cloudstack.known import KnownCall
+from csworkbench.cloudstack.slots import slots_from
 from csworkbench.config import ConfigError
 from csworkbench.config.clouds import Cloud, cloudmonkey_file, config_file, find_cloud
 from csworkbench.model.event import Body
@@ -89,7 +90,7 @@ async def open_client(
         credentials = _credentials(cloud, may_ask=may_ask)
     except ValueError as error:
         raise ConfigError(f"cloud {cloud.name!r}: {error}") from None
-    surroundings = replace(around or Surroundings(), verify=cloud.verify())
+    surroundings = replace(around or Surroundings(), verify=cloud.verify(), slots=slots_from(os.environ))
     async with Client(
         credentials,
         journal=journal or Unrecorded(),

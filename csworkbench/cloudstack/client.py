@@ -39,7 +39,9 @@ class Client:
         """`known`: changes that an earlier engine of the run sent; operations go on with these, and send them never."""
         self.around = around or Surroundings()
         self.known = list(known)
-        self._budget = RateBudget(self.around.clock_ns, self.around.sleep, self.around.calls_per_second)
+        self._budget = self.around.slots or RateBudget(
+            self.around.clock_ns, self.around.sleep, self.around.calls_per_second
+        )
         self._transport = Transport(credentials, journal, self.around, self._budget, read_only=read_only)
         self._capabilities: Capabilities | None = None
         self._discovering = asyncio.Lock()

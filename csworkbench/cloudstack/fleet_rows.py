@@ -70,6 +70,9 @@ def router(row: Row, network_names: Mapping[str, str]) -> SystemVm:
         vpc_id=vpc_id,
         vpc=_text(row, "vpcname"),
         account=_text(row, "project") or _text(row, "account"),
+        domain=_text(row, "domain"),
+        pod_id=_text(row, "podid", 64),
+        pod=_text(row, "podname"),
     )
 
 
@@ -89,6 +92,8 @@ def agent_vm(row: Row, agents: Mapping[str, str]) -> SystemVm:
         hypervisor=_text(row, "hypervisor", 32),
         host_id=_text(row, "hostid", 64),
         host=_text(row, "hostname"),
+        pod_id=_text(row, "podid", 64),
+        pod=_text(row, "podname"),
     )
 
 

@@ -22,6 +22,7 @@ from .errors import BadReply, CloudStackError, RateLimited, ReadOnly, Unauthoriz
 from .login import SECRET_COOKIES, Login, Session, Sessions
 from .read_only import is_read, only_looks
 from .signing import parameter_name, signed, wire
+from .slots import SharedSlots
 from .text import one_line, shown_params, shown_reply, without
 from .unreachable import NETWORK_ERRORS, unreachable
 
@@ -50,6 +51,7 @@ class Surroundings:
     verify: bool | ssl.SSLContext = True
     calls_per_second: int = CALLS_PER_SECOND
     job_limit_s: float = JOB_LIMIT_S
+    slots: SharedSlots | None = None  # in place of a rate of its own: one that other processes keep to as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Transport:
         credentials: Credentials | Login,
         journal: Journal,
         around: Surroundings,
-        budget: RateBudget,
+        budget: RateBudget | SharedSlots,
         *,
         read_only: bool = False,
     ) -> None:

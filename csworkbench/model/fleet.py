@@ -51,6 +51,9 @@ class SystemVm:
     vpc_id: str = ""
     vpc: str = ""
     account: str = ""
+    domain: str = ""
+    pod_id: str = ""
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which program a vantage gets: the best that works there."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -83,11 +84,12 @@ async def _push(name: str, shell: Shell, bundle: Bundle) -> None:
     there = await shell.run(f'test -f "$HOME/{HOME}/{digest}/.complete"')
     if there.status == 0:
         return
-    await shell.put(bundle.archive, f"{HOME}/{digest}.part")
-    # Unpacked aside and moved in one step: two runs that push at once must not mix their files.
+    # Put and unpacked aside and moved in one step: two runs that push at once must not mix their files.
+    part = f"{digest}.{secrets.token_hex(4)}.part"
+    await shell.put(bundle.archive, f"{HOME}/{part}")
     unpack = (
-        f'umask 077; cd "$HOME/{HOME}" && t=$(mktemp -d ./unpack.XXXXXX) && gzip -dc {digest}.part | tar xf - -C "$t"'
-        f' && : > "$t/.complete" && {{ mv "$t" {digest} 2>/dev/null || rm -rf "$t"; }}; rm -f {digest}.part;'
+        f'umask 077; cd "$HOME/{HOME}" && t=$(mktemp -d ./unpack.XXXXXX) && gzip -dc {part} | tar xf - -C "$t"'
+        f' && : > "$t/.complete" && {{ mv "$t" {digest} 2>/dev/null || rm -rf "$t"; }}; rm -f {part};'
         f" test -f {digest}/.complete"
     )
     done = await shell.run(unpack, timeout_s=60)

@@ -20,10 +20,11 @@ from csworkbench.probing import agent as agent_module
 from csworkbench.probing import boot as boot_module
 from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
+from csworkbench.probing.choose import LOCAL_TIERS
 from csworkbench.probing.plan import ProbePlan
 from csworkbench.probing.reconnect import Retry
 from csworkbench.probing.session import Restarts
-from csworkbench.probing.shell import ExecShell, Shell, ShellError
+from csworkbench.probing.shell import Completed, ExecShell, Shell, ShellError
 
 pytestmark = pytest.mark.lab
 LANES = (
@@ -174,6 +175,44 @@ async def test_a_second_push_of_the_same_content_is_none(shells: list[ExecShell]
     before = mark.stat().st_mtime_ns
     await agent_for(shells, tmp_path, Memory()).prepare()
     assert mark.stat().st_mtime_ns == before
+
+
+async def test_two_may_push_to_one_host_at_the_same_time(shells: list[ExecShell], tmp_path: Path) -> None:
+    """The first unpacks while the second has begun to write."""
+    written, begun, unpacked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class First(ExecShell):
+        async def run(self, script: str, timeout_s: float = 30.0) -> Completed:
+            if "tar xf" not in script:
+                return await super().run(script, timeout_s)
+            written.set()
+            await begun.wait()
+            try:
+                return await super().run(script, timeout_s)
+            finally:
+                unpacked.set()
+
+    class Second(ExecShell):
+        async def put(self, data: bytes, path: str) -> None:
+            await written.wait()
+            await super().put(data[:1000], path)
+            begun.set()
+            await unpacked.wait()
+            await super().put(data, path)
+
+    async def prepared(shell: ExecShell) -> None:
+        shells.append(shell)
+
+        async def connect(_limit_s: float) -> tuple[Shell, int]:
+            return shell, 1
+
+        await VantageAgent("here", connect, build_bundle(), Memory(), tiers=LOCAL_TIERS).prepare()
+
+    prefix = ("env", f"HOME={tmp_path}")
+    await asyncio.gather(prepared(First(prefix)), prepared(Second(prefix)))
+    home = tmp_path / ".cache/csworkbench"
+    assert (home / build_bundle().digest / ".complete").exists()
+    assert not list(home.glob("*.part"))
 
 
 async def test_a_plan_that_cannot_be_is_one_clear_line(shells: list[ExecShell], tmp_path: Path) -> None:
