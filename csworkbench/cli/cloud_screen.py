@@ -71,6 +71,11 @@ def browse(name: str, scenario: Scenario | None) -> int:
     """Run the screen and return the exit code."""
     from csworkbench.tui.cloud_app import CloudApp
 
-    app = CloudApp(ApiSource(name, scenario))
-    app.run()
-    return app.return_code or 0
+    from .run_screen import library, visit
+
+    while True:
+        app = CloudApp(ApiSource(name, scenario), library=library())
+        app.run()
+        if not app.wanted:
+            return app.return_code or 0
+        visit(app.wanted)

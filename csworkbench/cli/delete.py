@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`delete`: runs go only when somebody said so, after having seen which."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from datetime import datetime
 import click
 
 from csworkbench.recording.library import RUN_FILE, RunFolder, all_runs, runs_dir
+from csworkbench.recording.removal import remove, size_bytes
 
 from .common import fail
 from .find import find
@@ -75,8 +75,7 @@ def _tags(folder: RunFolder) -> str:
 def _size(folder: RunFolder) -> str:
     if isinstance(folder, TeamRun):
         return f"{folder.stored.position} entries"
-    found = sum(path.lstat().st_size for path in folder.path.rglob("*") if path.is_file() and not path.is_symlink())
-    return f"{found / 2**20:.1f} MiB"
+    return f"{size_bytes(folder) / 2**20:.1f} MiB"
 
 
 def _delete(folder: RunFolder) -> None:
@@ -88,10 +87,7 @@ def _delete(folder: RunFolder) -> None:
         click.echo(f"deleted {folder.name}")
         return
     try:
-        if folder.path.is_symlink():
-            folder.path.unlink()  # what it leads to is not ours
-        else:
-            shutil.rmtree(folder.path)
+        remove(folder)
     except OSError as error:
         fail(f"cannot delete {folder.path}: {error.strerror or error}", 1)
     click.echo(f"deleted {folder.name}")

@@ -48,8 +48,11 @@ def report(runs: Sequence[str], to: Path, title: str, base: str, redact: bool) -
         base = next((r.run for r, folder in zip(results, folders, strict=True) if folder.name == base), base)
     else:
         results = [load(folder) for folder in folders]
-    said = {} if redact else {r.run: _labels(folder) for r, folder in zip(results, folders, strict=True)}
-    text = _text(to.suffix, results, title, base, said)
+    said = {} if redact else {r.run: labels_line(folder) for r, folder in zip(results, folders, strict=True)}
+    try:
+        text = report_text(to.suffix, results, title, base, said)
+    except LookupError as error:
+        fail(str(error.args[0]), 1)
     part = to.with_name(f"{to.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -68,13 +71,14 @@ def _redacted(folders: list[RunFolder]) -> list[RunResult]:
         fail(str(error), 1)
 
 
-def _labels(folder: RunFolder) -> str:
+def labels_line(folder: RunFolder) -> str:
     """Tags and note in one line."""
     labels = folder.labels
     return printable("  ".join(word for word in (" ".join(f"+{tag}" for tag in labels.tags), labels.note) if word))
 
 
-def _text(suffix: str, results: list[RunResult], title: str, base: str, said: dict[str, str]) -> str:
+def report_text(suffix: str, results: list[RunResult], title: str, base: str, said: dict[str, str]) -> str:
+    """The report in the form of that ending. Raises LookupError when the base, or all there is, cannot be compared."""
     if suffix == ".xml":
         return junit(results)
     if suffix == ".jsonl":
@@ -83,9 +87,9 @@ def _text(suffix: str, results: list[RunResult], title: str, base: str, said: di
     if len(results) > 1 or suffix == ".md":
         try:
             comparison = compare(results, base)
-        except LookupError as error:
+        except LookupError:
             if suffix == ".md" or base:
-                fail(str(error.args[0]), 1)
+                raise
     if suffix == ".md" and comparison is not None:
         return comparison_tables.markdown(comparison)
     return page(results, comparison, title or _title(results), said)

@@ -16,10 +16,11 @@ from csworkbench.results.run_result import RunResult, load_result
 from csworkbench.results.summary import summarise
 from csworkbench.results.tables import harmless
 
-from .common import fail, resume_line
+from .common import fail, has_terminal, resume_line
 from .find import find
 from .live import is_live
 from .run_list import Since
+from .screen_options import Look, screen_options
 from .team import clearly, current, store_option
 
 
@@ -41,12 +42,22 @@ def load(folder: RunFolder) -> RunResult:
 @click.option("--tag", "tags", multiple=True, help="With this tag; several: with all of them.")
 @click.option("--live", is_flag=True, help="Only those that go on.")
 @click.option("--interrupted", is_flag=True, help="Only those whose engine is gone and did not end them.")
+@click.option("--tui", is_flag=True, help="As a screen: find, open, compare, tag, export, delete. Without a limit.")
+@screen_options
 @store_option
-def runs(as_json: bool, limit: int, **wanted: Any) -> None:
+def runs(as_json: bool, limit: int, tui: bool, look: Look, **wanted: Any) -> None:
     """List the newest runs, the newest first. A cut id is a beginning that every command takes."""
     from . import run_list
 
     team = current()
+    if tui:
+        from .run_screen import browse
+
+        if team is not None:
+            fail("--tui shows the runs on this machine; `csworkbench pull` brings them here", 2)
+        if not has_terminal():
+            fail("--tui needs a terminal; without it `runs` prints the list", 2)
+        raise SystemExit(browse(run_list.Wanted(**wanted), look))
     with clearly():
         names = [folder.name for folder in (all_runs(runs_dir()) if team is None else team.runs())]
         if not names and not as_json:

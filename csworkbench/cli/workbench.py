@@ -113,6 +113,8 @@ def open_workbench(
     from csworkbench.tui.app import WorkbenchApp
     from csworkbench.tui.layout import LayoutError
 
+    from .run_screen import library, visit
+
     async def export() -> str:
         from csworkbench.results.export import export_run
 
@@ -120,8 +122,8 @@ def open_workbench(
         await asyncio.to_thread(export_run, folder.file, target)
         return str(target)
 
-    try:
-        app = WorkbenchApp(
+    def opened() -> WorkbenchApp:
+        return WorkbenchApp(
             feed or feed_of(folder),
             look.layout,
             read_only,
@@ -132,10 +134,18 @@ def open_workbench(
             glyphs=look.glyphs,
             theme=look.theme,
             keys=load_keys(config_file()),
+            library=library(),
         )
+
+    try:
+        app = opened()
+        app.run()
+        while app.wanted:  # another run; whoever leaves that one comes back to this one
+            visit(app.wanted, look)
+            app = opened()
+            app.run()
     except (LayoutError, ConfigError) as error:
         fail(str(error), 2)
-    app.run()
     code = app.return_code or 0
     if app.view.state.closed is not None:  # the app has said how to come back to one that goes on
         with contextlib.suppress(OSError):

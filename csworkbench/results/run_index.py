@@ -7,7 +7,7 @@ damaged, or of another version, is made anew.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,14 +20,17 @@ from csworkbench.recording.reader import RunFileError
 from .run_result import RunResult, load_result
 
 INDEX_FILE = ".index.json"
-INDEX_VERSION = f"1 {__version__}"  # of the entries, and of what made their figures
+INDEX_VERSION = f"2 {__version__}"  # of the entries, and of what made their figures
 MOST_BYTES = 64 * 2**20
 Stamp = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One run in a list. `down_s` per service; `started_ns`: since 1970; `closed`: its engine ended in order."""
+    """One run in a list. `down_s` and `bounds_s` (low, high) per service; `started_ns`: since 1970.
+
+    `closed`: its engine ended in order.
+    """
 
     run: str
     name: str
@@ -38,6 +41,7 @@ class Entry:
     started_ns: int
     down_s: dict[str, float]
     problem: str = ""  # why the file cannot be read
+    bounds_s: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def worst(self) -> tuple[str, float] | None:
@@ -50,11 +54,12 @@ _KEPT: TypeAdapter[dict[str, tuple[Stamp, Entry]]] = TypeAdapter(dict[str, tuple
 
 def entry_of(result: RunResult) -> Entry:
     """What the list shows of a run."""
-    state, verdict = result.state, result.state.verdict
+    state, verdict, services = result.state, result.state.verdict, result.services()
     return Entry(
         result.run, state.opened.name if state.opened else "", str(verdict.verdict) if verdict else "unfinished",
         verdict is not None and verdict.over_budget, state.closed is not None, str(state.phase),
-        state.started_wall_ns, {str(s): round(r.down_ns / 1e9, 3) for s, r in result.services().items()},
+        state.started_wall_ns, {str(s): round(r.down_ns / 1e9, 3) for s, r in services.items()},
+        bounds_s={str(s): (round(r.low_ns / 1e9, 3), round(r.high_ns / 1e9, 3)) for s, r in services.items()},
     )  # fmt: skip
 
 

@@ -166,6 +166,8 @@ ACTIONS: tuple[Action, ...] = (
            Group.APP, "next_panel", always, "Panel"),
     Action("app.cloud", "c", "The cloud's routers", "What needs upgrading in this cloud, and is now a safe time",
            Group.APP, "app.cloud"),
+    Action("app.runs", "v", "All runs", "Find, open, compare, tag, export and delete what has been measured",
+           Group.APP, "app.runs"),
     Action("app.layout", "L", "Next layout", "Operator, narrow, report, wall, and those of your own",
            Group.APP, "app.next_layout"),
     Action("app.help", "question_mark,f1", "Help", "All keys, and what the glyphs mean",

@@ -23,13 +23,16 @@ from .layout import Layout, LayoutError, base, known, load
 from .messages import CopyAsked, ExportAsked, NoteWritten, ReplayMoved, StartConfirmed
 from .palette import ActionsProvider
 from .playback import Playback
+from .runs import RunLibrary
 from .screens.cloud import CloudScreen
 from .screens.confirm import Leave, LeaveScreen
 from .screens.help import HelpScreen, help_lines, here_lines
+from .screens.runs import show_runs
 from .screens.session import SessionScreen
 from .text import clean
 from .theme import THEMES
 from .view import RunView
+from .visit import RunsWanted, RunWanted
 from .widgets import PANELS
 
 RATE_HZ = 4.0
@@ -66,6 +69,7 @@ class WorkbenchApp(App[None]):
         keys: Mapping[str, str] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         playback: Playback | None = None,
+        library: RunLibrary | None = None,
     ) -> None:
         plan = load(layout, PANELS)
         super().__init__(css_path=base())
@@ -76,6 +80,8 @@ class WorkbenchApp(App[None]):
         self.glyphs = choose(glyphs)
         self._export = export
         self._cloud = cloud
+        self._library = library
+        self.wanted = ""  # the run that is to be opened after this one
         self._plan = plan
         self._period_s = 1 / (SLOW_HZ if slow else RATE_HZ)
         self._session: SessionScreen | None = None
@@ -262,6 +268,21 @@ class WorkbenchApp(App[None]):
             self._say("There is no cloud to ask: a test cloud that a run started is that run's own", "warning")
         elif not isinstance(self.screen, CloudScreen):
             self.push_screen(CloudScreen(self._cloud, self.glyphs))
+
+    def action_runs(self) -> None:
+        """All runs."""
+        show_runs(self, self._library, self.glyphs)
+
+    def on_runs_wanted(self, message: RunsWanted) -> None:
+        """From the cloud screen."""
+        message.stop()
+        self.action_runs()
+
+    def on_run_wanted(self, message: RunWanted) -> None:
+        """Another run; a live one goes on without this window, and whoever opened it comes back to it."""
+        message.stop()
+        self.wanted = message.run
+        self.exit()
 
     async def action_quit(self) -> None:
         """Textual's ctrl+q; asks as well."""

@@ -15,6 +15,7 @@ from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.guide import Line
 from csworkbench.tui.messages import CloudFailed, CloudRead, CloudReading, VmChosen, VmMoved
 from csworkbench.tui.text import clean
+from csworkbench.tui.visit import RunsWanted
 from csworkbench.tui.widgets.base import content
 from csworkbench.tui.widgets.cloud_list import CloudList
 from csworkbench.upgrade.facts import Level
@@ -188,6 +189,10 @@ class CloudScreen(Screen[None]):
             ]
             lines: list[Line] = [*check_lines(self.view.findings, passed=True), *hidden]
             self.app.push_screen(LinesScreen("preflight", lines, self.glyphs))
+
+    def action_runs(self) -> None:
+        """The run library."""
+        self.post_message(RunsWanted())
 
     def action_filter(self) -> None:
         """Type words."""

@@ -35,8 +35,8 @@ _LEVELS = {
 }
 
 
-_WIDEST = 114
-_FRAME = 8  # border, padding and scroll bar
+WIDEST = 114
+FRAME = 8  # border, padding and scroll bar
 
 
 def vm_lines(a: Assessment) -> list[Line]:
@@ -139,7 +139,7 @@ class LinesScreen(ModalScreen[None]):
 
     def _content(self) -> Content:
         """The lines, broken for the width that there is."""
-        room = min(_WIDEST, self.app.size.width * 96 // 100) - _FRAME
+        room = min(WIDEST, self.app.size.width * 96 // 100) - FRAME
         wrapped = [piece for line in self._lines for piece in hanging(line, room)]
         return content(wrapped, self._glyphs)
 

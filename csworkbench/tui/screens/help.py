@@ -7,15 +7,19 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from csworkbench.tui.actions import ACTIONS, Action, Group
 from csworkbench.tui.glyphs import Cell, Glyphs
 from csworkbench.tui.guide import Line
-from csworkbench.tui.text import fit
+from csworkbench.tui.text import fit, width
 from csworkbench.tui.widgets.base import content
 
+from .cloud_detail import FRAME, WIDEST, hanging
+
+SIDE_BY_SIDE = 90  # cells that keys, title and help take in one line
 MEANINGS: tuple[tuple[Cell, str, str], ...] = (
     (Cell.UP, "$success", "up"),
     (Cell.DOWN, "$error", "down"),
@@ -74,6 +78,14 @@ def help_lines(glyphs: Glyphs, every: tuple[Action, ...] = ACTIONS) -> list[Line
     return lines
 
 
+def _below(line: Line) -> tuple[Line, ...]:
+    """An action's help below its title."""
+    if len(line) != 3:
+        return (line,)
+    keys, title, more = line
+    return (keys, title), ((" " * width(keys[0]), ""), more)
+
+
 class HelpScreen(ModalScreen[None]):
     """Scrolls with the arrow keys; any of Esc, q, ? and F1 closes it."""
 
@@ -91,7 +103,17 @@ class HelpScreen(ModalScreen[None]):
             dialog.border_title = "help"
             dialog.border_subtitle = "Esc closes"
             with VerticalScroll(id="help-text"):
-                yield Static(content(self._lines, self._glyphs), markup=False)
+                yield Static(self._content(), id="help-lines", markup=False)
+
+    def on_resize(self) -> None:
+        """Another width, other breaks."""
+        self.query_one("#help-lines", Static).update(self._content())
+
+    def _content(self) -> Content:
+        """The lines, broken for the width that there is."""
+        room = min(WIDEST, self.app.size.width * 96 // 100) - FRAME
+        lines = [piece for line in self._lines for piece in (_below(line) if room < SIDE_BY_SIDE else (line,))]
+        return content([piece for line in lines for piece in hanging(line, room)], self._glyphs)
 
     def action_close(self) -> None:
         """Back to the run."""

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A page of lines that takes a while to read: progress, an error, or the lines, wrapped to the width."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.guide import Line
+from csworkbench.tui.runs import LibraryError
+from csworkbench.tui.text import clean
+from csworkbench.tui.widgets.base import content
+
+from .cloud_detail import hanging
+
+
+class PageProgress(Message):
+    """How far the reading is; the newest one is enough."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the last one counts."""
+        return isinstance(message, PageProgress)
+
+
+class PageRead(Message):
+    """The page is there."""
+
+
+class PageFailed(Message):
+    """It cannot be read, and why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class ReadingScreen(Screen[None]):
+    """`load` is called in a thread; leaving the screen ends it at its next word of progress."""
+
+    AUTO_FOCUS = "#page"
+    SCOPED_CSS = False  # the rules are for those that are made from it
+    CSS = """
+    ReadingScreen {
+        background: $background; color: $foreground;
+        & > #page-head { background: $panel; padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & > #page { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; overflow-x: hidden; }
+        & #page-lines { height: auto; }
+    }
+    .-ascii ReadingScreen > #page { scrollbar-size-vertical: 0; }
+    .-ascii ReadingScreen > #page-head { text-overflow: clip; }
+    """
+
+    def __init__(self, title: str, glyphs: Glyphs) -> None:
+        super().__init__()
+        self.glyphs = glyphs
+        self.heading = title
+        self.progress = "reading"
+        self.problem = ""
+        self.ready = False
+        self._gone = threading.Event()
+
+    def load(self, told: Callable[[str], bool]) -> None:
+        """Read; `told` shows how far, and is False when nobody waits any more. Raises LibraryError."""
+        raise NotImplementedError
+
+    def lines(self, width: int) -> Sequence[Line]:
+        """What was read, for so many cells."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """Head, lines, keys."""
+        yield Static("", id="page-head", markup=False)
+        with VerticalScroll(id="page"):
+            yield Static("", id="page-lines", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Read at once."""
+        self.show()
+        self.begin()
+
+    def on_unmount(self) -> None:
+        """Nobody waits any more."""
+        self._gone.set()
+
+    def begin(self) -> None:
+        """Read, once more if need be."""
+        self.run_worker(self._work, name="page", group="page", thread=True, exclusive=True)
+
+    def _work(self) -> None:
+        def told(text: str) -> bool:
+            self.post_message(PageProgress(text))
+            return not self._gone.is_set()
+
+        try:
+            self.load(told)
+        except LibraryError as error:
+            self.post_message(PageFailed(str(error)))
+            return
+        self.post_message(PageRead())
+
+    def on_page_progress(self, message: PageProgress) -> None:
+        """How far."""
+        self.progress = message.text
+        self.show()
+
+    def on_page_read(self, message: PageRead) -> None:
+        """There it is."""
+        self.ready, self.progress = True, ""
+        self.show()
+
+    def on_page_failed(self, message: PageFailed) -> None:
+        """Say so."""
+        self.problem, self.progress = message.text, ""
+        self.show()
+
+    def on_resize(self) -> None:
+        """Another width, other breaks."""
+        self.show()
+
+    @property
+    def room(self) -> int:
+        """Cells of a line."""
+        return max(20, self.app.size.width - 4)
+
+    def show(self) -> None:
+        """Draw head and lines."""
+        if not self.is_attached or not self.query("#page-lines"):
+            return
+        head: Line = ((" csworkbench ", "b $primary"), (f" {clean(self.heading, 200)} ", "b"))
+        if self.progress:
+            head = (*head, (f"  {self.progress}", "$accent"))
+        self.query_one("#page-head", Static).update(content([head], self.glyphs), layout=False)
+        found: Sequence[Line] = ()
+        if self.problem:
+            found = [(("× ", "b $error"), (clean(self.problem, 2_000), "$error"))]
+        elif self.ready:
+            found = self.lines(self.room)
+        wrapped = [piece for line in found for piece in hanging(line, self.room)]
+        self.query_one("#page-lines", Static).update(content(wrapped, self.glyphs))
