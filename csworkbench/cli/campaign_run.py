@@ -67,6 +67,24 @@ class Planned:
 
 async def begun(plan: CampaignPlan, source: bytes, how: Manner) -> int:
     """Preview, question, and the campaign itself; its exit code. Raises ConfigError, CloudStackError."""
+    found = await _opened(plan, source, how)
+    if isinstance(found, int):
+        return found
+    folder, state = found
+    return await _conduct(plan, folder, state, how)
+
+
+async def opened(plan: CampaignPlan, source: bytes, how: Manner) -> CampaignFolder | None:
+    """Preview, question, and a campaign that nobody conducts yet; None without a target. Raises as `begun`."""
+    found = await _opened(plan, source, how)
+    if isinstance(found, int):
+        return None
+    found[0].unlock()
+    return found[0]
+
+
+async def _opened(plan: CampaignPlan, source: bytes, how: Manner) -> int | tuple[CampaignFolder, CampaignState]:
+    """The campaign's first entries on disk, locked; or the exit code where there is nothing to do."""
     planned = await _planned(plan)
     opened = rec.Opened(who(), plan.name, plan.cloud, planned.targets, planned.left_out, __version__)
     now = datetime.now(UTC)
@@ -99,7 +117,7 @@ async def begun(plan: CampaignPlan, source: bytes, how: Manner) -> int:
         fail(f"{folder.journal} cannot be written: {error.strerror or error}", 1)
     for entry in entries:
         apply(state, entry)
-    return await _conduct(plan, folder, state, how)
+    return folder, state
 
 
 async def resumed(folder: CampaignFolder, how: Manner, *, go_on: bool) -> int:

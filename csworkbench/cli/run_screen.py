@@ -14,7 +14,7 @@ from .screen_options import Look
 
 def browse(wanted: Wanted, look: Look) -> int:
     """Show the runs until the screen is left; a run that is opened comes back to it. The exit code."""
-    from csworkbench.tui.runs_app import RunsApp
+    from csworkbench.tui.screen_app import RunsApp
 
     found, rows = FolderLibrary(runs_dir(), wanted), None
     while True:

@@ -5,6 +5,7 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,11 @@ from csworkbench.upgrade.campaign.outcome import exit_code
 from csworkbench.upgrade.campaign.state import CampaignState, apply
 
 from .campaigns import LAST, all_campaigns, find_campaign, plan_of, state_of, taken, who
-from .common import fail
+from .common import fail, has_terminal
+from .screen_options import Look
+
+if TYPE_CHECKING:
+    from .campaign_run import Manner
 
 
 class PlanOrCommand(click.Group):
@@ -56,8 +61,9 @@ def upgrade() -> None:
 @click.option("--resume", metavar="CAMPAIGN", help="Go on with a campaign: its id, folder, or `last`.")
 @click.option("--go-on", is_flag=True, help="With --resume: a stop or a pause is over.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it came to as JSON.")
+@click.option("--tui", is_flag=True, help="Conduct it in the background, and watch it on a screen.")
 def begin(
-    plan: Path | None, dry_run: bool, yes: bool, force: bool, resume: str | None, go_on: bool, as_json: bool
+    plan: Path | None, dry_run: bool, yes: bool, force: bool, resume: str | None, go_on: bool, as_json: bool, tui: bool
 ) -> None:
     """Begin the campaign of PLAN, or go on with one."""
     from .campaign_run import Manner, begun, resumed
@@ -67,7 +73,11 @@ def begin(
     if go_on and resume is None:
         fail("--go-on goes with --resume", 2)
     how = Manner(dry_run=dry_run, yes=yes, force=force, as_json=as_json)
+    if tui:
+        _need_terminal()
     try:
+        if tui and not dry_run:
+            raise SystemExit(_on_screen(plan, resume, how, go_on=go_on))
         if plan is not None:
             raise SystemExit(asyncio.run(begun(load_campaign(plan), plan.read_bytes(), how)))
         raise SystemExit(asyncio.run(resumed(find_campaign(resume or LAST), how, go_on=go_on)))
@@ -79,13 +89,40 @@ def begin(
         fail("interrupted before the campaign began; nothing was done", 1)
 
 
+def _need_terminal() -> None:
+    if not has_terminal():
+        fail("--tui needs a terminal; without it the campaign tells what happens line by line", 2)
+
+
+def _on_screen(plan: Path | None, resume: str | None, how: "Manner", *, go_on: bool) -> int:
+    """Begin or resume it in a process of its own, and watch it. Raises ConfigError, CloudStackError."""
+    from .campaign_run import opened
+    from .campaign_screen import conducted, watch
+
+    if plan is not None:
+        folder = asyncio.run(opened(load_campaign(plan), plan.read_bytes(), how))
+        if folder is None:
+            return 0
+    else:
+        folder = find_campaign(resume or LAST)
+    if not folder.busy and not (state_of(folder).settled and not go_on):
+        conducted(folder, [*(["--go-on"] if go_on else []), *(["--force"] if how.force else [])])
+    return watch(folder, Look())
+
+
 @upgrade.command()
 @click.argument("campaign", default=LAST)
 @click.option("--all", "everything", is_flag=True, help="A line for each target, what waits and why.")
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
-def status(campaign: str, everything: bool, as_json: bool) -> None:
+@click.option("--tui", is_flag=True, help="Watch and steer it on a screen.")
+def status(campaign: str, everything: bool, as_json: bool, tui: bool) -> None:
     """Say how far CAMPAIGN (the newest) is. Ends with its exit code once nothing is left to do, else with 0."""
     folder = find_campaign(campaign)
+    if tui:
+        from .campaign_screen import watch
+
+        _need_terminal()
+        raise SystemExit(watch(folder, Look()))
     plan, state = plan_of(folder), state_of(folder)
     left = estimate(plan, state, datetime.now(UTC))
     if as_json:

@@ -15,7 +15,7 @@ from csworkbench.tui.cloud_actions import CLOUD_ACTIONS
 from csworkbench.tui.cloud_app import CloudApp
 from csworkbench.tui.palette import offered
 from csworkbench.tui.run_actions import COMPARISON_ACTIONS, RESULT_ACTIONS, RUN_ACTIONS
-from csworkbench.tui.runs_app import RunsApp
+from csworkbench.tui.screen_app import RunsApp
 from csworkbench.tui.screens.ask import AskScreen
 from csworkbench.tui.screens.browsing import BrowsingScreen
 from csworkbench.tui.screens.comparison import ComparisonScreen
