@@ -16,6 +16,8 @@ CLOUD_ACTIONS: tuple[Action, ...] = (
            Group.APP, "checks", always, "Preflight"),
     Action("cloud.read", "g", "Read again", "Asks the management server for everything once more",
            Group.APP, "read", always, "Read again"),
+    Action("cloud.diagnose", "d", "Look into it", "Ping, arping and traceroute from inside the VM; its logs",
+           Group.APP, "diagnose"),
     Action("cloud.runs", "v", "All runs", "Find, open, compare, tag, export and delete what has been measured",
            Group.APP, "runs"),
     Action("cloud.up", "up,k", "Row above", "Moves the cursor", Group.APP, "move(-1)"),

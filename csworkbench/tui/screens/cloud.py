@@ -11,6 +11,7 @@ from textual.widgets import Footer, Input, Static
 from csworkbench.tui.actions import Action
 from csworkbench.tui.cloud import CloudLost, CloudSource, CloudView, summary
 from csworkbench.tui.cloud_actions import CLOUD_ACTIONS
+from csworkbench.tui.diagnostics import Diagnoser
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.guide import Line
 from csworkbench.tui.messages import CloudFailed, CloudRead, CloudReading, VmChosen, VmMoved
@@ -21,7 +22,8 @@ from csworkbench.tui.widgets.cloud_list import CloudList
 from csworkbench.upgrade.facts import Level
 from csworkbench.upgrade.hidden import hidden_line
 
-from .cloud_detail import LinesScreen, check_lines, vm_lines
+from .cloud_detail import LinesScreen, VmScreen, check_lines, vm_lines
+from .diagnostics import DiagnosticsScreen
 from .help import HelpScreen, action_lines
 
 _LEVEL_STYLES = {Level.PASS: "$success", Level.WARN: "$warning", Level.STOP: "b $error", Level.HIDDEN: "$secondary"}
@@ -176,8 +178,9 @@ class CloudScreen(Screen[None]):
         """The system VM under the cursor, in full."""
         chosen = self.vms.chosen
         if chosen is not None and self.view is not None:
-            lines = [*vm_lines(chosen), (), *check_lines(self.view.checks_of(chosen), passed=False)]
-            self.app.push_screen(LinesScreen(str(chosen.vm.kind), lines, self.glyphs))
+            into: Line = (("d           ", "b $accent"), ("look into it: ping, arping, traceroute, its logs", "$muted"))
+            lines = [*vm_lines(chosen), (), *check_lines(self.view.checks_of(chosen), passed=False), (), into]
+            self.app.push_screen(VmScreen(str(chosen.vm.kind), lines, self.glyphs, self.action_diagnose))
 
     def action_checks(self) -> None:
         """All checks."""
@@ -189,6 +192,16 @@ class CloudScreen(Screen[None]):
             ]
             lines: list[Line] = [*check_lines(self.view.findings, passed=True), *hidden]
             self.app.push_screen(LinesScreen("preflight", lines, self.glyphs))
+
+    def action_diagnose(self) -> None:
+        """Ping and the like from inside the system VM under the cursor."""
+        chosen = self.vms.chosen
+        if chosen is None:
+            return
+        if isinstance(self.source, Diagnoser):
+            self.app.push_screen(DiagnosticsScreen(self.source, chosen.vm, self.source.name, self.glyphs))
+        else:
+            self.notify("Nobody can be asked here", severity="warning", timeout=4, markup=False)
 
     def action_runs(self) -> None:
         """The run library."""

@@ -2,7 +2,7 @@
 """One system VM in full, and the checks: lines in a dialog."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -110,6 +110,7 @@ class LinesScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "close", "Close")]
     AUTO_FOCUS = "#lines-text"
+    SCOPED_CSS = False  # the rules are for those that are made from it
     CSS = """
     LinesScreen { align: center middle; background: $background 60%; }
     LinesScreen .dialog {
@@ -146,3 +147,18 @@ class LinesScreen(ModalScreen[None]):
     def action_close(self) -> None:
         """Back to the list."""
         self.dismiss()
+
+
+class VmScreen(LinesScreen):
+    """One system VM; `d` closes it and looks into the VM."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "diagnose", "Look into it")]
+
+    def __init__(self, title: str, lines: Sequence[Line], glyphs: Glyphs, diagnose: Callable[[], None]) -> None:
+        super().__init__(title, lines, glyphs)
+        self._diagnose = diagnose
+
+    def action_diagnose(self) -> None:
+        """To the other screen."""
+        self.dismiss()
+        self.call_after_refresh(self._diagnose)

@@ -18,6 +18,18 @@ from csworkbench.tui.widgets.base import content
 
 from .cloud_detail import hanging
 
+PAGE_CSS = """
+PAGE {
+    background: $background; color: $foreground;
+    & > #page-head { background: $panel; padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    & > #page { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; overflow-x: hidden; }
+    & #page-lines { height: auto; }
+}
+.-ascii PAGE > #page { scrollbar-size-vertical: 0; }
+.-ascii PAGE > #page-head { text-overflow: clip; }
+"""
+"""Head, lines and footer of a screen; PAGE stands for its class."""
+
 
 class PageProgress(Message):
     """How far the reading is; the newest one is enough."""
@@ -48,16 +60,7 @@ class ReadingScreen(Screen[None]):
 
     AUTO_FOCUS = "#page"
     SCOPED_CSS = False  # the rules are for those that are made from it
-    CSS = """
-    ReadingScreen {
-        background: $background; color: $foreground;
-        & > #page-head { background: $panel; padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-        & > #page { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; overflow-x: hidden; }
-        & #page-lines { height: auto; }
-    }
-    .-ascii ReadingScreen > #page { scrollbar-size-vertical: 0; }
-    .-ascii ReadingScreen > #page-head { text-overflow: clip; }
-    """
+    CSS = PAGE_CSS.replace("PAGE", "ReadingScreen")
 
     def __init__(self, title: str, glyphs: Glyphs) -> None:
         super().__init__()
