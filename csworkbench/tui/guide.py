@@ -159,9 +159,11 @@ def _result(view: RunView) -> Guidance:
     if view.exported:
         lines.append(_line(f"Exported to {clean(view.exported)}", "$success"))
     figures: list[Part] = []
-    for report in view.services:
-        figures += [(f"{report.service} ", ""), (_figure(report.outages, report.down_ns), "b")]
-        figures.append((f" {bounds(report.low_ns, report.high_ns)}   " if report.outages else "   ", "$muted"))
+    for report in (r for r in view.services if r.outages):
+        figures += [(f"{report.service} ", ""), (f"{number(report.down_ns)} s", "b")]
+        figures.append((f" {bounds(report.low_ns, report.high_ns)}   ", "$muted"))
+    up = ", ".join(str(r.service) for r in view.services if not r.outages)
+    figures += [("no outage ", "$success"), (up, "")] if up else []
     if figures:
         lines.append(tuple(figures))
     lines += [_line(clean(reason), "" if good else "$warning") for reason in verdict.reasons[:3]]
@@ -170,10 +172,6 @@ def _result(view: RunView) -> Guidance:
     if len(doubts) > 1:
         lines.append(_line(f"and {len(doubts) - 1} more such notes in the export", "$muted"))
     return Guidance("good" if good else "bad", tuple(lines))
-
-
-def _figure(outages: int, down_ns: int) -> str:
-    return f"{number(down_ns)} s" if outages else "no outage"
 
 
 def _measure(view: RunView) -> Guidance:

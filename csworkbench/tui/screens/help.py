@@ -56,7 +56,7 @@ def here_lines(focused: str) -> list[Line]:
     if focused not in HERE:
         return []
     heading, *texts = HERE[focused]
-    return [((heading, "b $accent"),), *(((f"  {text}", ""),) for text in texts), ()]
+    return [((heading, "b $accent"),), (("  ", ""), (" ".join(texts), "")), ()]
 
 
 def help_lines(glyphs: Glyphs, every: tuple[Action, ...] = ACTIONS) -> list[Line]:

@@ -121,11 +121,12 @@ class ServicesPanel(LinesPanel):
         folded = quiet if narrow and tight else []
         beside = [r for r in self.view.services if r.service not in FIRST and r.outages] if folded else []
         beside = beside if len(beside) > 1 else []
+        silent = [r for r in self.view.services if r.service not in spoken] if narrow and tight else []
         for report in self.view.services:
-            if report in folded or report in beside:
+            if report in folded or report in beside or report in silent:
                 continue
             if report.service not in spoken:
-                yield ((fit(report.service.value, 11), "b"), ("  nothing counted yet", "$faint"))
+                yield ((fit(report.service.value, 12), "b"), ("nothing counted yet", "$faint"))
                 continue
             if self.screen.has_class("-narrow"):
                 yield _short(report)
@@ -140,6 +141,9 @@ class ServicesPanel(LinesPanel):
         if folded:
             names = ", ".join(report.service.value for report in folded)
             yield ((fit("no outage", 12), "$success"), (fit(names, cells - 12), "$muted"))
+        if silent:
+            names = ", ".join(report.service.value for report in silent)
+            yield ((fit("not counted", 12), "$faint"), (fit(names, cells - 12), "$faint"))
 
 
 def _beside(reports: list[ServiceReport], cells: int) -> Iterable[tuple[str, str]]:
@@ -183,9 +187,9 @@ def _one(report: ServiceReport, cells: int) -> Line:
     name = (fit(report.service.value, 12), "b")
     if not report.outages:
         return (name, (fit("up", 7, right=True), "$success"), (fit(_doubts(report), max(cells - 19, 0)), "$muted"))
-    figure = (fit(f"{number(report.down_ns)} s", 8, right=True), "b $error" if report.open else "b $accent")
+    figure = (fit(f"{number(report.down_ns)} s", 7, right=True), "b $error" if report.open else "b $accent")
     tail = f" {bounds(report.low_ns, report.high_ns)}{_doubts(report)}"
-    return (name, figure, (fit(tail, max(cells - 20, 0)), "$warning" if report.ambiguous_ns else "$muted"))
+    return (name, figure, (fit(tail, max(cells - 19, 0)), "$warning" if report.ambiguous_ns else "$muted"))
 
 
 def _service(report: ServiceReport, cells: int) -> Iterable[Line]:

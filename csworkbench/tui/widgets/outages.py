@@ -37,6 +37,7 @@ class OutagesPanel(OptionList):
         cells = max(self.scrollable_content_region.width - 2, 16)
         lines = [self._line(outage, cells) for outage in outages]
         self._frames += 1
+        self.border_subtitle = str(len(self.view.outages)) if outages else "none so far"
         if lines == self._prompts or (self._prompts and self.view.moving and self._frames % DRAWN_EVERY):
             return
         index = self.highlighted
@@ -51,7 +52,6 @@ class OutagesPanel(OptionList):
         self._outages, self._prompts = outages, lines
         if chosen is not None:
             self.highlighted = next((i for i, o in enumerate(outages) if self._key(o) == chosen), None)
-        self.border_subtitle = str(len(self.view.outages)) if outages else "none so far"
 
     def _key(self, outage: Outage) -> tuple[int, int]:
         return outage.lane, outage.onset[1]
