@@ -4,14 +4,12 @@
 from pathlib import Path
 
 from csworkbench.tui.actions import ACTIONS, Action, Group
+from csworkbench.tui.campaign_actions import CAMPAIGN_ACTIONS
+from csworkbench.tui.diagnostics_actions import DIAGNOSTICS_ACTIONS
 from csworkbench.tui.home_actions import CHOOSE_ACTIONS, HOME_CLOUD_ACTIONS
 from csworkbench.tui.plan_actions import PLAN_ACTIONS
+from csworkbench.tui.run_actions import COMPARISON_ACTIONS, RESULT_ACTIONS, RUN_ACTIONS
 
-BEFORE_A_RUN = (
-    ("The list of clouds (`csworkbench` without a command)", CHOOSE_ACTIONS),
-    ("The cloud", HOME_CLOUD_ACTIONS),
-    ("The plan of a run", PLAN_ACTIONS),
-)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
 HEAD = """\
 # Keys
@@ -27,8 +25,19 @@ keys:
   outage.list: f5
 ```
 
-An id that is not there, and a key that two actions would have, are errors when the workbench starts.
+An id that is not there, and a key that two actions would have, are errors when the workbench starts. The keys of the
+other screens (clouds, plan, run library, result, comparison, campaign, diagnostics) stay as they are.
 """
+SCREENS: tuple[tuple[str, tuple[Action, ...]], ...] = (
+    ("The list of clouds (`csworkbench` without a command)", CHOOSE_ACTIONS),
+    ("The cloud", HOME_CLOUD_ACTIONS),
+    ("The plan of a run", PLAN_ACTIONS),
+    ("Diagnostics", DIAGNOSTICS_ACTIONS),
+    ("The run library", RUN_ACTIONS),
+    ("A run's result", RESULT_ACTIONS),
+    ("A comparison", COMPARISON_ACTIONS),
+    ("A campaign", CAMPAIGN_ACTIONS),
+)
 
 
 def page() -> str:
@@ -36,8 +45,7 @@ def page() -> str:
     parts = [HEAD]
     for group in Group:
         parts.append(_table(group.value, tuple(a for a in ACTIONS if a.group is group)))
-    parts.append("# Before a run\n\nThe keys of these screens stay as they are.\n")
-    parts += [_table(title, actions) for title, actions in BEFORE_A_RUN]
+    parts += [_table(title, actions) for title, actions in SCREENS]
     return "\n".join(parts)
 
 
