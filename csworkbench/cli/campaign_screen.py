@@ -4,11 +4,11 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from csworkbench.campaign.control import NotConducted, ask
-from csworkbench.tui.campaign import CampaignLost, LiveRun
+from csworkbench.tui.campaign import CampaignLost, Live, LiveRun
 from csworkbench.upgrade.campaign import CampaignPlan, CampaignState, Entry, apply
 from csworkbench.upgrade.campaign.commands import Refused, entry_for
 from csworkbench.upgrade.campaign.folder import CampaignBusy, CampaignFolder, JournalDamaged, numbered
@@ -60,13 +60,15 @@ class JournalLink:
             raise CampaignLost(f"{self._folder.journal}, after entry {self._seq}: {error}") from None
         return found
 
-    def live(self) -> Mapping[str, LiveRun] | None:
-        """What the conducting process tells of its runs; None without one."""
+    def live(self) -> Live | None:
+        """What the conducting process tells; None without one."""
         try:
-            found = ask(self._folder.socket, "status").get("runs")
+            told = ask(self._folder.socket, "status")
         except NotConducted:
-            return {} if self._folder.busy else None
-        return {str(run): _live(told) for run, told in found.items()} if isinstance(found, dict) else {}
+            return Live() if self._folder.busy else None
+        found = told.get("runs")
+        runs = {str(run): _live(one) for run, one in found.items()} if isinstance(found, dict) else {}
+        return Live(runs, str(told.get("held") or "")[:400])
 
     def send(self, do: str, target: str = "") -> str:
         """Through the process that conducts it; without one, straight into the journal."""

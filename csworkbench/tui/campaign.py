@@ -38,6 +38,14 @@ class LiveRun:
     down_s: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What the conducting process tells: the runs that go on by id, and what may be over its budget at this moment."""
+
+    runs: Mapping[str, LiveRun] = field(default_factory=dict)
+    doubt: str = ""
+
+
 class CampaignLink(Protocol):
     """One campaign on disk and the process that conducts it. What blocks is called in threads; raises CampaignLost."""
 
@@ -55,8 +63,8 @@ class CampaignLink(Protocol):
         """What has been written since the last call, oldest first."""
         ...
 
-    def live(self) -> Mapping[str, LiveRun] | None:
-        """The runs that go on, by id; None when nobody conducts the campaign now."""
+    def live(self) -> Live | None:
+        """What the conducting process tells; None when nobody conducts the campaign now."""
         ...
 
     def send(self, do: str, target: str = "") -> str:
@@ -98,12 +106,12 @@ class CampaignView:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def view_of(
-    plan: CampaignPlan, state: CampaignState, live: Mapping[str, LiveRun] | None, now: datetime
-) -> CampaignView:
+def view_of(plan: CampaignPlan, state: CampaignState, live: Live | None, now: datetime) -> CampaignView:
     """What the screen shows."""
     found = schedule(plan, state, now)
-    running = live or {}
+    if live is not None and live.doubt and found.start:
+        found = schedule(plan, state, now, live.doubt)
+    running = live.runs if live is not None else {}
     rows = tuple(_row(plan, t, found.waits, running) for t in state.targets.values())
     counted: dict[int, dict[Status, int]] = {}
     for t in state.targets.values():
@@ -248,18 +256,18 @@ def _short(row: TargetRow, service: str) -> str:
     return "" if found is None else f"{number(round(found[0] * SECOND))}{limit}"
 
 
-def wave_lines(view: CampaignView, unsure: str, full: str) -> list[Line]:
-    """A line for each wave that has begun or is next, with how far it is; `full` and `unsure` are the bar's glyphs."""
+def wave_lines(view: CampaignView, bar: tuple[str, str, str]) -> list[Line]:
+    """A line for each wave that has begun or is next. `bar`: the glyphs of what is settled, at work and waiting."""
     open_ = [n for n, of in view.waves if any(s not in SETTLED for s in of)]
     places = [n for n, _ in view.waves]
-    first = max(0, (places.index(open_[0]) if open_ else len(places)) - 1)
+    first = max(0, min((places.index(open_[0]) if open_ else len(places)) - 1, len(places) - WAVES_SHOWN))
     shown = view.waves[first : first + WAVES_SHOWN]
-    lines = [_wave_line(n, of, unsure, full) for n, of in shown]
+    lines = [_wave_line(n, of, bar) for n, of in shown]
     left = len(view.waves) - len(shown)
-    return [*lines, ((f"{left} more waves", "$muted"),)] if left > 0 else lines
+    return [*lines, ((f"{left} more {'wave' if left == 1 else 'waves'}", "$muted"),)] if left > 0 else lines
 
 
-def _wave_line(wave: int, of: Mapping[Status, int], unsure: str, full: str) -> Line:
+def _wave_line(wave: int, of: Mapping[Status, int], bar: tuple[str, str, str]) -> Line:
     total = sum(of.values())
     settled = sum(n for s, n in of.items() if s in SETTLED)
     working = sum(n for s, n in of.items() if s not in SETTLED and s is not Status.WAITING)
@@ -269,8 +277,8 @@ def _wave_line(wave: int, of: Mapping[Status, int], unsure: str, full: str) -> L
     bad = of.get(Status.FAILED, 0) + of.get(Status.UNKNOWN, 0)
     return (
         (fit(name_of_wave(wave).removeprefix("the "), 10), "b"),
-        (full * done, "$error" if bad else "$success"), (full * at_work, "$accent"),
-        (unsure * (BAR - done - at_work), "$faint"),
+        (bar[0] * done, "$error" if bad else "$success"), (bar[1] * at_work, "$accent"),
+        (bar[2] * (BAR - done - at_work), "$faint"),
         (f" {settled:,} of {total:,}  ", "b"), (told, "$error" if bad else "$muted"),
     )  # fmt: skip
 
@@ -303,7 +311,8 @@ def banner(view: CampaignView) -> list[Line]:
         lines.append(((f" {clean(held)}", style), (ends, "$muted")))
     if not view.conducted and not view.closed:
         lines.append(((" Nobody conducts it now; csworkbench upgrade --resume goes on with it.", "b $accent"),))
-    lines.append(((f" {estimate_line(view.left)}", ""),))
+    over = f"{view.left.settled} of {view.left.total} settled; nothing is left to do"
+    lines.append(((f" {over if view.closed else estimate_line(view.left)}", ""),))
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from csworkbench.tui.campaign import CampaignLost, LiveRun, view_of
+from csworkbench.tui.campaign import CampaignLost, Live, LiveRun, view_of
 from csworkbench.tui.campaign_actions import CAMPAIGN_ACTIONS
 from csworkbench.tui.screen_app import CampaignApp
 from csworkbench.tui.screens.browsing import BrowsingScreen
@@ -35,7 +35,7 @@ class HandLink:
 
     def __init__(self, fake: Fake, live: Mapping[str, LiveRun] | None = None) -> None:
         self.fake = fake
-        self.running: Mapping[str, LiveRun] | None = {} if live is None else live
+        self.running: Live | None = Live(live or {})
         self.told = 0
         self.sent: list[tuple[str, str]] = []
         self.lost = self.refuse = ""
@@ -51,7 +51,7 @@ class HandLink:
         self.told += len(found)
         return found
 
-    def live(self) -> Mapping[str, LiveRun] | None:
+    def live(self) -> Live | None:
         return self.running
 
     def send(self, do: str, target: str = "") -> str:
@@ -256,10 +256,18 @@ async def test_one_cell_and_back(keys: tuple[str, ...]) -> None:
             await s.pilot.pause()
 
 
+async def test_the_end_of_it() -> None:
+    fake = small((0, 1))
+    fake.end("id-02")
+    async with shown(HandLink(fake), (80, 24)) as s:
+        assert "2 of 2 settled; nothing is left to do" in s.banner
+        assert [line.split()[0] for line in s.text("#campaign-waves").splitlines()] == ["canary", "wave"]
+
+
 def test_a_view_of_ten_thousand_targets_is_quick() -> None:
     fake = Fake(plan()).open(targets([0] + [1] * 9_999))
     fake.start()
     started = time.monotonic()
-    found = view_of(fake.plan, fake.state, {}, fake.now)
+    found = view_of(fake.plan, fake.state, Live(), fake.now)
     assert time.monotonic() - started < 5
     assert len(found.rows) == 10_000

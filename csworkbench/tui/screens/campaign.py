@@ -135,7 +135,8 @@ class CampaignScreen(BrowsingScreen[TargetRow]):
         if self.now is None or not self.query("#campaign-waves"):
             return
         told = campaign.banner(self.now)
-        waves = campaign.wave_lines(self.now, self.glyphs.unsure, self.glyphs.cells[Cell.DOWN])
+        bar = (self.glyphs.cells[Cell.DOWN], self.glyphs.cells[Cell.EDGE], self.glyphs.unsure)
+        waves = campaign.wave_lines(self.now, bar)
         for selector, lines in (("#campaign-banner", told), ("#campaign-waves", waves)):
             self.query_one(selector, Static).update(content(lines, self.glyphs))
 
