@@ -3,40 +3,31 @@
 
 import ssl
 
-from csworkbench.cloudstack import Client, CloudStackError, Credentials, Surroundings, Unauthorized, Unreachable
+from csworkbench.cloudstack import Client, CloudStackError, Surroundings, Unauthorized, Unreachable
 from csworkbench.cloudstack.errors import BadReply
 from csworkbench.config import ConfigError
 from csworkbench.config.clouds import Cloud
-from csworkbench.model.event import Body
 from csworkbench.tui.home import Tried
+
+from .profile import open_client
 
 TIMEOUT_S = 10.0
 ADMIN_LISTS = {"listHosts": "hosts", "listSystemVms": "system VMs", "listConfigurations": "settings"}
 SKEW_S = 60.0
 
 
-class _NoJournal:
-    """A test is no run: its calls are not kept."""
-
-    def write(self, *bodies: Body) -> None:
-        """Forget them."""
-
-
 async def try_cloud(cloud: Cloud) -> Tried:
     """Ask for what the server offers; changes nothing."""
     try:
-        credentials = Credentials(cloud.endpoint, cloud.key, cloud.secret)
-        around = Surroundings(verify=cloud.verify(), timeout_s=TIMEOUT_S)
-    except (ValueError, ConfigError) as error:
-        return Tried(False, str(error), "Correct it, then test again.")
-    except ssl.SSLError as error:
-        return Tried(False, f"{cloud.ca_file} is no file of CA certificates ({error})", "Give a file in PEM form.")
-    try:
-        async with Client(credentials, journal=_NoJournal(), around=around) as client:
+        async with open_client(cloud, around=Surroundings(timeout_s=TIMEOUT_S), may_ask=False) as client:
             try:
                 offers = await client.capabilities()
             except Unauthorized as error:
                 return _refused(error, _skew_s(client))
+    except ConfigError as error:
+        return Tried(False, str(error), "Correct it, then test again.")
+    except ssl.SSLError as error:
+        return Tried(False, f"{cloud.ca_file} is no file of CA certificates ({error})", "Give a file in PEM form.")
     except CloudStackError as error:
         return _explained(error, cloud)
     hidden = [noun for command, noun in ADMIN_LISTS.items() if not offers.has(command)]

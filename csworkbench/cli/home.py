@@ -146,15 +146,21 @@ def open_home(ctx: click.Context, *, read_only: bool, plain: bool, cloud: str, l
     from csworkbench.tui.home_app import HomeApp
     from csworkbench.tui.layout import LayoutError
 
-    try:
-        app = HomeApp(
-            CommandHome(read_only=read_only, wanted=cloud), look.layout, read_only, slow=look.slow, glyphs=look.glyphs,
-            theme=look.theme, keys=load_keys(config_file()),
-        )  # fmt: skip
-    except (LayoutError, ConfigError) as error:
-        fail(str(error), 2)
-    app.run()
-    return app.return_code or 0
+    from .run_screen import library, visit
+
+    while True:
+        try:
+            app = HomeApp(
+                CommandHome(read_only=read_only, wanted=cloud), look.layout, read_only, slow=look.slow,
+                glyphs=look.glyphs, theme=look.theme, keys=load_keys(config_file()), library=library(),
+            )  # fmt: skip
+        except (LayoutError, ConfigError) as error:
+            fail(str(error), 2)
+        app.run()
+        if not app.wanted or app.return_code:
+            return app.return_code or 0
+        visit(app.wanted, look)  # from the run library; then back to the cloud that was open
+        cloud = app.cloud
 
 
 def _plain(cloud: str) -> int:

@@ -11,6 +11,7 @@ from .app import WorkbenchApp
 from .home import Home, HomeError
 from .plan import OpenRun
 from .plan_messages import RunStarted
+from .runs import RunLibrary
 from .screens.choose import ChooseScreen, CloudChosen
 from .screens.cloud import CloudScreen
 from .screens.home_cloud import AttachAsked, HomeCloudScreen, OtherCloudAsked
@@ -48,9 +49,11 @@ class HomeApp(WorkbenchApp):
         glyphs: str = "",
         theme: str = "dark",
         keys: Mapping[str, str] | None = None,
+        library: RunLibrary | None = None,
     ) -> None:
-        super().__init__(_NoRun(), layout, read_only, slow=slow, glyphs=glyphs, theme=theme, keys=keys)
+        super().__init__(_NoRun(), layout, read_only, slow=slow, glyphs=glyphs, theme=theme, keys=keys, library=library)
         self.home = home
+        self.cloud = ""  # the one that is open
         self._run: OpenRun | None = None
         self._told: list[str] = []  # what is said when the workbench ends
 
@@ -72,6 +75,7 @@ class HomeApp(WorkbenchApp):
         except HomeError as error:
             self._say(clean(str(error)), "error")
             return
+        self.cloud = cloud
         await self._down_to(ChooseScreen)
         await self.push_screen(HomeCloudScreen(place, self.glyphs), lambda _: self._cloud_left())
 

@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from . import terminal
 from .campaign import CampaignLink, TargetRow
+from .crash import crash_report
 from .glyphs import choose
 from .layout import base
 from .listing import Listing
@@ -68,6 +69,11 @@ class ScreenApp(App[str]):
     def action_help_quit(self) -> None:
         """Textual's ctrl+c; leaves."""
         self.exit()
+
+    def _fatal_error(self) -> None:
+        """A crash report without locals: they may hold what must not be shown."""
+        self._exit_renderables.append(crash_report(self._exception, "csworkbench's screen has crashed."))
+        self._close_messages_no_wait()
 
 
 class RunsApp(ScreenApp):
