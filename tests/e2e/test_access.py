@@ -114,7 +114,7 @@ def unready(tmp_path: Path, cloud: str) -> Path:
     path = tmp_path / f"{cloud}.yaml"
     path.write_text(
         f"name: {cloud}\ncloud: {cloud}\nnetwork: probe-net\noperation: {{restart: {{cleanup: true}}}}\n"
-        f"vantages: {{outside: {{at: local}}}}\nphases: {SHORT}\n"
+        f"vantages: {{tenants: {{vms: all, proxy_command: 'false'}}, outside: {{exec: [env]}}}}\nphases: {SHORT}\n"
     )
     return path
 
