@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from math import comb, exp, floor, inf, log, sqrt
 from statistics import fmean, median, stdev
 
-from scipy import stats
-
 CONFIDENCE = 0.95
 WIDEST = 3.0  # the upper arm of an interval is at most so many times Student's: values near 0 make logarithms wild
 LEAST = 0.001  # below the resolution of a run there is no tail to the left to speak of
@@ -53,6 +51,8 @@ def mean_interval(values: Sequence[float]) -> Interval:
     right, and Student's alone then covers 83 to 91 % at n = 5. Its ends are held to [0, three times Student's arm].
     """
     n, mean = len(values), fmean(values)
+    from scipy import stats  # noqa: PLC0415 - takes half a second, and a run that is watched needs none of it
+
     t = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
     arm = t * stdev(values) / sqrt(n)
     low, high = mean - arm, mean + arm
@@ -100,6 +100,8 @@ def permutation_p(left: Sequence[float], right: Sequence[float]) -> float | None
     if len({*left, *right}) == 1:
         return 1.0
     exact = comb(len(left) + len(right), len(left)) <= EXACT
+    from scipy import stats  # noqa: PLC0415
+
     found = stats.permutation_test(
         (left, right), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), vectorized=True,
         n_resamples=inf if exact else SHUFFLES, rng=SEED,
@@ -124,4 +126,6 @@ def false_alarms(left: int, right: int, level: float) -> float:
 def fisher_p(left: Sequence[float], right: Sequence[float]) -> float:
     """Fisher's exact test on the share of runs without any downtime (two-sided)."""
     table = [[sum(v == 0 for v in side), sum(v > 0 for v in side)] for side in (left, right)]
+    from scipy import stats  # noqa: PLC0415
+
     return float(stats.fisher_exact(table)[1])

@@ -24,10 +24,8 @@ from .messages import CopyAsked, ExportAsked, NoteWritten, ReplayMoved, StartCon
 from .palette import ActionsProvider
 from .playback import Playback
 from .runs import RunLibrary
-from .screens.cloud import CloudScreen
 from .screens.confirm import Leave, LeaveScreen
 from .screens.help import HelpScreen, help_lines, here_lines
-from .screens.runs import show_runs
 from .screens.session import SessionScreen
 from .text import clean
 from .theme import THEMES
@@ -264,6 +262,8 @@ class WorkbenchApp(App[None]):
 
     async def action_cloud(self) -> None:
         """What needs upgrading in the run's cloud."""
+        from .screens.cloud import CloudScreen  # noqa: PLC0415 - with the API's client, half a second of a start
+
         if self._cloud is None:
             self._say("There is no cloud to ask: a test cloud that a run started is that run's own", "warning")
         elif not isinstance(self.screen, CloudScreen):
@@ -271,6 +271,8 @@ class WorkbenchApp(App[None]):
 
     def action_runs(self) -> None:
         """All runs."""
+        from .screens.runs import show_runs  # noqa: PLC0415
+
         show_runs(self, self._library, self.glyphs)
 
     def on_runs_wanted(self, message: RunsWanted) -> None:

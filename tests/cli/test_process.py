@@ -54,6 +54,15 @@ def test_what_starts_often_imports_nothing_heavy(words: list[str]) -> None:
     assert [name for name in HEAVY if name in imported] == []
 
 
+def test_a_workbench_on_a_run_starts_without_what_speaks_to_a_cloud() -> None:
+    code = "import sys, csworkbench.cli.replay, csworkbench.tui.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    imported = done.stdout.split()
+    assert "textual" in imported
+    heavy = ("aiohttp", "asyncssh", "numpy", "pydantic", "psycopg", "prometheus_client", "scipy")
+    assert [name for name in heavy if name in imported] == []
+
+
 def test_lab_nc_starts_in_150_ms() -> None:
     """It stands in ssh's ProxyCommand. Counted is the processor's time: this machine does other things too."""
     took = []
