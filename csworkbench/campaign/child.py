@@ -15,7 +15,7 @@ from csworkbench.model.scenario import Scenario
 from csworkbench.recording.labels import Labels, write_labels
 from csworkbench.recording.library import RunFolder
 
-ALIVE = "engine.lock"
+ALIVE = "process.lock"  # the engine itself takes one of its own later, when it is up
 LOG = "engine.log"
 Words = Callable[[RunFolder], Sequence[str]]
 """The command that runs the scenario of a folder."""

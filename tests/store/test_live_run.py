@@ -105,6 +105,7 @@ def test_a_run_is_in_the_store_when_it_ends_and_its_last_scrape_is_its_summary(
             told = value(last, "csworkbench_lane_probes_total", lane=str(lane["lane"]), outcome=outcome)
             assert told == lane[outcome]
         told = value(last, "csworkbench_outage_seconds_total", lane=str(lane["lane"]))
+        told += value(last, "csworkbench_lane_open_outage_seconds", lane=str(lane["lane"]))
         assert told == pytest.approx(lane["down_s"], abs=0.002)
         ended = [o for o in lane["outages"] if not o["open"]]
         assert value(last, "csworkbench_lane_outages_total", lane=str(lane["lane"])) == len(ended)
