@@ -13,9 +13,9 @@ UNTIMED = frozenset(  # pure ones in these folders
 )
 TIMED_FILES = frozenset(
     {
-        *("cli/test_process", "e2e/test_accuracy", "e2e/test_runs", "e2e/test_services", "e2e/test_terminal"),
+        *("cli/test_process", "e2e/test_accuracy", "e2e/test_runs", "e2e/test_services"),
         *("e2e/test_tiers", "lab/test_cloud", "lab/test_gone", "lab/test_handover", "lab/test_redundancy"),
-        *("e2e/test_campaign", "tui/test_terminal"),
+        "tui/test_terminal",
     }
 )
 

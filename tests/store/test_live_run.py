@@ -23,7 +23,7 @@ from csworkbench.recording.postgres_store import PostgresStore
 from tests.cli.support import Cloud, cloud, scenario
 
 __all__ = ["cloud", "scenario"]
-pytestmark = [pytest.mark.lab, pytest.mark.timed]
+pytestmark = pytest.mark.lab
 Write = Callable[..., str]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
