@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from rich.console import RenderableType
+from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from csworkbench.model import event as ev
@@ -296,3 +298,20 @@ async def test_slow_halves_the_rate() -> None:
     from csworkbench.tui.app import WorkbenchApp
 
     assert WorkbenchApp(HandFeed(), slow=True)._period_s == 2 * WorkbenchApp(HandFeed())._period_s
+
+
+async def test_a_frame_without_news_draws_nothing() -> None:
+    async with at_end() as b:
+        drawn: list[object] = []
+        show = b.app._display
+
+        def display(screen: Screen[object], update: RenderableType | None) -> None:
+            drawn.append(update)
+            show(screen, update)
+
+        b.app._display = display  # type: ignore[method-assign, assignment]
+        for _ in range(6):
+            drawn.clear()  # the first frames still take in the end of the run
+            b.app.tick()
+            await b.pilot.pause()
+        assert [update for update in drawn if update is not None] == []

@@ -37,7 +37,9 @@ class OutagesPanel(OptionList):
         cells = max(self.scrollable_content_region.width - 2, 16)
         lines = [self._line(outage, cells) for outage in outages]
         self._frames += 1
-        self.border_subtitle = str(len(self.view.outages)) if outages else "none so far"
+        count = str(len(self.view.outages)) if outages else "none so far"
+        if count != self.border_subtitle:  # setting it draws the whole panel
+            self.border_subtitle = count
         if lines == self._prompts or (self._prompts and self.view.moving and self._frames % DRAWN_EVERY):
             return
         index = self.highlighted
