@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from csworkbench.model.event import RunOpened
 from csworkbench.recording.library import RunFolder
 from csworkbench.recording.reader import RunFileError, RunFileReader
 
@@ -110,11 +109,12 @@ def source_of(folder: RunFolder) -> ApiSource | None:
     try:
         reader = RunFileReader(folder.file)
         try:
-            opened = next((e.body for e in reader.read(0) if isinstance(e.body, RunOpened)), None)
+            scenario = json.loads(reader.first_words().get("scenario") or "{}")
         finally:
             reader.close()
-        scenario = json.loads(opened.scenario) if opened is not None else {}
-    except (RunFileError, OSError, ValueError):
+    except (RunFileError, OSError, ValueError, TypeError, RecursionError):
+        return None
+    if not isinstance(scenario, dict):
         return None
     own = scenario.get("cloud") == "lab" and scenario.get("lab") is not None
     return None if own or not scenario.get("cloud") else ApiSource(str(scenario["cloud"]))

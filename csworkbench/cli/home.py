@@ -152,7 +152,7 @@ def open_home(ctx: click.Context, *, read_only: bool, plain: bool, cloud: str, l
         try:
             app = HomeApp(
                 CommandHome(read_only=read_only, wanted=cloud), look.layout, read_only, slow=look.slow,
-                glyphs=look.glyphs, theme=look.theme, keys=load_keys(config_file()), library=library(),
+                glyphs=look.glyphs, theme=look.theme, keys=load_keys(config_file()), library=library,
             )  # fmt: skip
         except (LayoutError, ConfigError) as error:
             fail(str(error), 2)

@@ -25,6 +25,7 @@ from .screen_options import Look
 
 if TYPE_CHECKING:
     from csworkbench.tui.playback import Playback
+    from csworkbench.tui.runs import RunLibrary
 
 DEFAULT_LOOK = Look()
 
@@ -113,7 +114,10 @@ def open_workbench(
     from csworkbench.tui.app import WorkbenchApp
     from csworkbench.tui.layout import LayoutError
 
-    from .run_screen import library, visit
+    def library() -> "RunLibrary":
+        from .run_screen import library as all_runs
+
+        return all_runs()
 
     async def export() -> str:
         from csworkbench.results.export import export_run
@@ -134,13 +138,15 @@ def open_workbench(
             glyphs=look.glyphs,
             theme=look.theme,
             keys=load_keys(config_file()),
-            library=library(),
+            library=library,
         )
 
     try:
         app = opened()
         app.run()
         while app.wanted:  # another run; whoever leaves that one comes back to this one
+            from .run_screen import visit
+
             visit(app.wanted, look)
             app = opened()
             app.run()

@@ -77,6 +77,18 @@ class RunFileReader:
             after_seq = rows[-1][0]
         return found
 
+    def first_words(self) -> dict[str, Any]:
+        """The entry that opened the run as it stands there, unchecked; empty without one. May raise RunFileError.
+
+        For who needs a word of it at once: reading events takes what checks them, a tenth of a second to load.
+        """
+        try:
+            row = self._db.execute("SELECT body FROM journal WHERE kind = 'run_opened' ORDER BY seq LIMIT 1").fetchone()
+            found = json.loads(row[0]) if row is not None else {}
+        except (sqlite3.Error, *MALFORMED) as error:
+            raise RunFileError(f"{self.path}: damaged ({error})") from None
+        return found if isinstance(found, dict) else {}
+
     def __iter__(self) -> Iterator[Event]:
         after = 0
         while events := self.read(after):

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import App
@@ -23,7 +23,6 @@ from .layout import Layout, LayoutError, base, known, load
 from .messages import CopyAsked, ExportAsked, NoteWritten, ReplayMoved, StartConfirmed
 from .palette import ActionsProvider
 from .playback import Playback
-from .runs import RunLibrary
 from .screens.confirm import Leave, LeaveScreen
 from .screens.help import HelpScreen, help_lines, here_lines
 from .screens.session import SessionScreen
@@ -32,6 +31,9 @@ from .theme import THEMES
 from .view import RunView
 from .visit import RunsWanted, RunWanted
 from .widgets import PANELS
+
+if TYPE_CHECKING:
+    from .runs import RunLibrary
 
 RATE_HZ = 4.0
 SLOW_HZ = 2.0
@@ -67,7 +69,7 @@ class WorkbenchApp(App[None]):
         keys: Mapping[str, str] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         playback: Playback | None = None,
-        library: RunLibrary | None = None,
+        library: "Callable[[], RunLibrary] | None" = None,
     ) -> None:
         plan = load(layout, PANELS)
         super().__init__(css_path=base())
@@ -273,7 +275,7 @@ class WorkbenchApp(App[None]):
         """All runs."""
         from .screens.runs import show_runs  # noqa: PLC0415
 
-        show_runs(self, self._library, self.glyphs)
+        show_runs(self, self._library() if self._library is not None else None, self.glyphs)
 
     def on_runs_wanted(self, message: RunsWanted) -> None:
         """From the cloud screen."""

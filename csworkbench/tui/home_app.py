@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole workbench: choose a cloud, look at it, plan a run, watch it, and back to the cloud."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from rich.text import Text
 
@@ -49,7 +49,7 @@ class HomeApp(WorkbenchApp):
         glyphs: str = "",
         theme: str = "dark",
         keys: Mapping[str, str] | None = None,
-        library: RunLibrary | None = None,
+        library: Callable[[], RunLibrary] | None = None,
     ) -> None:
         super().__init__(_NoRun(), layout, read_only, slow=slow, glyphs=glyphs, theme=theme, keys=keys, library=library)
         self.home = home

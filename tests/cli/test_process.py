@@ -55,7 +55,7 @@ def test_what_starts_often_imports_nothing_heavy(words: list[str]) -> None:
 
 
 def test_a_workbench_on_a_run_starts_without_what_speaks_to_a_cloud() -> None:
-    code = "import sys, csworkbench.cli.replay, csworkbench.tui.app; print(*sys.modules)"
+    code = "import sys, csworkbench.cli.replay, csworkbench.cli.find, csworkbench.tui.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     imported = done.stdout.split()
     assert "textual" in imported

@@ -347,7 +347,7 @@ async def test_from_a_session_and_from_the_cloud() -> None:
     async with at_ready() as b:
         await b.press("v")
         assert "There is no run library here" in b.notes
-        b.app._library = HandLibrary(row(0))
+        b.app._library = lambda: HandLibrary(row(0))
         await b.press("v")
         assert b.on(RunsScreen)
         await b.until(lambda: b.app.screen.read)  # type: ignore[attr-defined]
