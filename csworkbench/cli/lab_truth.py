@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
+
+from csworkbench.cli.lab_errors import USAGE, fail, one_line_errors
 
 
 @click.command()
@@ -24,7 +25,7 @@ def truth(state: Path, watch: bool, stop: bool, for_s: float | None, vantage: st
     The witness probes all services each 1 to 50 ms from inside the cloud, apart from the workbench's own probes.
     """
     if watch + stop + (for_s is not None) > 1:
-        _fail("only one of --watch, --stop and --for can be given", 2)
+        fail("only one of --watch, --stop and --for can be given", USAGE)
     start = {"action": "watch", "vantage": vantage, "everything": everything}
     if for_s is not None:
         _watch_for(state, start, for_s)
@@ -55,14 +56,7 @@ def _ask(state: Path, message: dict[str, Any]) -> None:
 
     from csworkbench.lab import client
 
-    try:
+    with one_line_errors():
         for reply in client.ask(state, {"op": "truth", **message}):
             if "made" in reply:
                 click.echo(json.dumps(reply["made"]))
-    except (client.NotUpError, client.RefusedError) as error:
-        _fail(error, 1)
-
-
-def _fail(text: object, code: int) -> None:
-    click.echo(f"csworkbench lab: {text}", err=True)
-    sys.exit(code)

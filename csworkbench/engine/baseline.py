@@ -4,7 +4,9 @@
 from collections.abc import Container
 from enum import Enum, auto
 
+from csworkbench.measurement.analysis import Analysis
 from csworkbench.measurement.outage import Baseline
+from csworkbench.model.event import LaneLeftOut
 from csworkbench.model.lane import Lane, Service
 from csworkbench.model.scenario import Scenario
 from csworkbench.model.state import RunState
@@ -44,6 +46,23 @@ def judge(lane: Lane, baseline: Baseline, *, needed: Container[Service]) -> Ruli
     if lane.headline and (lane.service in needed or worked):
         return Ruling.BLOCKS
     return Ruling.LEFT_OUT
+
+
+def judge_all(
+    state: RunState, analysis: Analysis, *, needed: Container[Service]
+) -> tuple[list[str], list[LaneLeftOut]]:
+    """The lanes that block the start, each in words, and those that are left out. `analysis` is up to date."""
+    bad: list[str] = []
+    left_out: list[LaneLeftOut] = []
+    for lane_id, lane_state in state.lanes.items():
+        lane, baseline = lane_state.lane, analysis.baseline_so_far(lane_id)
+        match judge(lane, baseline, needed=needed):
+            case Ruling.BLOCKS:
+                bad.append(f"{lane.subject} {lane.service} {lane.label} lost {baseline.lost} of {baseline.sent}")
+            case Ruling.LEFT_OUT:
+                why = f"lost {baseline.lost} of {baseline.sent} samples before the change"
+                left_out.append(LaneLeftOut(lane.service, f"{lane.subject} {lane.label}", why, lane_id))
+    return bad, left_out
 
 
 def late_checks(state: RunState, confirm_s: float) -> frozenset[int]:

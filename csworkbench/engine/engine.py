@@ -4,14 +4,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from csworkbench.measurement.analysis import Analysis
 from csworkbench.model.event import (
     Event,
     EvidenceKept,
-    LaneLeftOut,
     Level,
     Notice,
     OperationEnded,
@@ -22,16 +21,17 @@ from csworkbench.model.event import (
     Verdict,
     VerdictReached,
 )
-from csworkbench.model.protocols import EndUnknown, StepFailed
 from csworkbench.model.scenario import Scenario
 from csworkbench.model.state import RunState, apply
 from csworkbench.probing.agent import CUT_SHORT, NOT_REACHED
 from csworkbench.recording.writer import RunFileWriter
 
-from .baseline import Ruling, judge, late_checks, late_limit_s, names, needed_services
+from .baseline import judge_all, needed_services
+from .operating import Operating
 from .prepared import NotPrepared, Prepare, Prepared, Proof, keep_watching
 from .recorder import Recorder
 from .rejoin import where_it_was
+from .settling import Settling
 from .stop import TICK_S, Interrupted, Stop
 from .vantages import VantageSet
 from .verdict import EXAMINED, decide, exit_code
@@ -75,13 +75,13 @@ class Engine:
         self.state, self._resumed = past or RunState(), past is not None
         self._clock_ns, self._just_end = clock_ns, just_end
         self._analysis = Analysis(self.state)
+        self._settling = Settling(scenario, self.state, self._analysis, self._journal, self._stop, clock_ns)
+        self._operating = Operating(self.state, self._journal, self._stop)
         writer.subscribe(self._apply)
         self._go = asyncio.Event()
         self._vantages: VantageSet | None = None
         self._needed = needed_services(scenario)
-        self._operating = False
         self._cut_short = False
-        self._end_known = True
 
     def start_operation(self) -> None:
         """The operator's confirmed start. Refused, and said so, in any phase but `ready`."""
@@ -98,7 +98,7 @@ class Engine:
             return
         if self.state.phase is Phase.COLLECT and self._vantages is not None:
             self._vantages.hurry()
-        last = not self._operating or self._cut_short
+        last = not self._operating.under_way or self._cut_short
         self._cut_short = True
         if last:  # before anything is written: that may fail
             self._stop.set()
@@ -187,7 +187,7 @@ class Engine:
             failure = await self._change(prepared, vantages)
             if self.state.phase not in (Phase.SETTLE, Phase.COLLECT):
                 self._enter(Phase.SETTLE)
-            settled = self._was_settled() if at is Phase.COLLECT else await self._settle(vantages)
+            settled = self._settling.was_settled() if at is Phase.COLLECT else await self._settling.settle(vantages)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -225,14 +225,15 @@ class Engine:
     async def _change(self, prepared: Prepared, vantages: VantageSet) -> str | None:
         """The operation, unless it is over already; returns its failure as one line, or None."""
         if (ended := self.state.operation_ended) is not None:
-            self._end_known = ended.end_known
+            self._operating.end_known = ended.end_known
             return ended.failure or None
         if self.state.phase is not Phase.CHANGE or not self.state.sent:
             if self._interactive:
                 await self._wait_for_go()
             await self._stop.during(vantages.hush())
-        failure = await self._operate(prepared)
-        self._journal.write(OperationEnded(failure or "", self._end_known))
+        assert prepared.operation is not None  # noqa: S101 - the caller looked
+        failure = await self._operating.operate(prepared.operation)
+        self._journal.write(OperationEnded(failure or "", self._operating.end_known))
         return failure
 
     async def _give_up(self, prepared: Prepared, vantages: VantageSet) -> VerdictReached:
@@ -240,14 +241,14 @@ class Engine:
         ended, sent = self.state.operation_ended, bool(self.state.sent)
         failure = ended.failure if ended is not None else ""
         if ended is not None:
-            self._end_known = ended.end_known
+            self._operating.end_known = ended.end_known
         elif sent:
-            failure, self._end_known = self._unknown_end(), False
+            failure, self._operating.end_known = self._operating.stopped_midway(), False
         elif not sent and not self._scenario.operation.is_none:
             failure = "given up before the change: nothing was operated"
         self._journal.write(OperatorActed("stop", "given up after its engine was gone"))
         prepared.verify = None
-        return await self._conclude(prepared, vantages, failure or None, settled=self._was_settled())
+        return await self._conclude(prepared, vantages, failure or None, settled=self._settling.was_settled())
 
     async def _conclude(
         self, prepared: Prepared, vantages: VantageSet, failure: str | None, *, settled: bool
@@ -273,7 +274,7 @@ class Engine:
             told.append("stopped by the operator before the confirm window was over")
         return decide(
             services, self._scenario.budget, failure=failure, proof=proof, settled=settled or stopped, lost=told,
-            end_known=self._end_known,
+            end_known=self._operating.end_known,
         )  # fmt: skip
 
     async def _wait_for_go(self) -> None:
@@ -286,113 +287,6 @@ class Engine:
                 why = "nobody has been watching for 15 minutes: nothing was operated"
                 self._journal.write(Notice(Level.WARN, why))
                 raise Interrupted(why)
-
-    async def _operate(self, prepared: Prepared) -> str | None:
-        """Do it; returns the failure as one line, or None. Errors here never end the measurement."""
-        assert prepared.operation is not None  # noqa: S101 - the caller looked
-        self._operating = True
-        if self.state.phase is not Phase.CHANGE:
-            self._enter(Phase.CHANGE, prepared.operation.title)
-        operation = asyncio.create_task(prepared.operation.run(self._journal))
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({operation, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stop.broken is not None:
-                raise self._stop.broken
-            if not operation.done():
-                return self._unknown_end()
-            operation.result()
-        except StepFailed as error:
-            failure, self._end_known = str(error), not isinstance(error, EndUnknown)
-        except Exception as error:
-            if self._stop.broken is not None:
-                raise
-            failure = f"{prepared.operation.title} broke off: {type(error).__name__}: {error}"
-        else:
-            return None
-        finally:
-            self._operating = False
-            for task in (operation, stopped):
-                task.cancel()
-            await asyncio.gather(operation, stopped, return_exceptions=True)
-        self._journal.write(Notice(Level.ERROR, failure))
-        return failure
-
-    def _unknown_end(self) -> str:
-        going_on = [f"{job.command} (job {job.job})" for job in self.state.jobs.values() if job.ended is None]
-        who = f"{', '.join(going_on)} goes on in CloudStack and nobody follows it: " if going_on else ""
-        text = f"stopped by the operator during the change: {who}how the operation ends is unknown; look at the routers"
-        self._journal.write(Notice(Level.ERROR, text))
-        return text
-
-    async def _settle(self, vantages: VantageSet) -> bool:
-        """Until every lane has been ok for the confirm window (True), or the limit has passed (S13).
-
-        First without those that nobody talks to; then these are woken, and have to be ok that long as well (S11).
-        """
-        phases, loop = self._scenario.phases, asyncio.get_running_loop()
-        entered_ns = self.state.phase_ns(Phase.SETTLE) or self._clock_ns()
-        late = late_checks(self.state, phases.confirm)
-        end, wake_at = loop.time() + phases.settle_limit, loop.time() + self._scenario.quiet_s
-
-        def settled() -> bool:
-            return self._is_calm(entered_ns, late | self._lanes_of(vantages.hushed) | self._lanes_of(vantages.lost))
-
-        def over() -> bool:
-            return vantages.all_lost or settled()
-
-        def to_wake() -> bool:
-            return loop.time() >= wake_at and (self._nobody_speaks(vantages) or settled())
-
-        try:
-            if vantages.hushed:
-                await self._stop.pause(max(end - loop.time(), 0.0), to_wake)
-                vantages.wake()
-            if await self._stop.pause(max(end - loop.time(), 0.0), over):
-                if lost := vantages.lost:  # the others are calm; of these nobody will ever know
-                    text = f"not waiting for {', '.join(sorted(lost))}: nothing more comes from there"
-                    self._journal.write(Notice(Level.WARN, text))
-                    return False
-                await self._check_late(late)
-                return True
-            text = f"not all lanes were seen to come back within {phases.settle_limit:.0f} s: reported as open"
-            self._journal.write(Notice(Level.ERROR, text))
-        except Interrupted:
-            self._journal.write(Notice(Level.WARN, "stopped while settling: outages still open are reported as open"))
-        return False
-
-    def _is_calm(self, entered_ns: int, without: Collection[int]) -> bool:
-        """Whether every lane but those has been ok for the confirm window since then."""
-        self._analysis.update()
-        since = self._analysis.all_ok_since_ns(without)
-        calm_from = max(since or 0, entered_ns)
-        seen_ns = self._analysis.seen_until_ns(without) - calm_from
-        return since is not None and seen_ns >= self._scenario.phases.confirm * 1e9
-
-    def _was_settled(self) -> bool:
-        """The same of a run whose engine was gone after it had settled."""
-        entered_ns = self.state.phase_ns(Phase.SETTLE)
-        return entered_ns is not None and self._is_calm(
-            entered_ns, late_checks(self.state, self._scenario.phases.confirm)
-        )
-
-    def _lanes_of(self, vantages: Collection[str]) -> frozenset[int]:
-        return frozenset(i for i, lane in self.state.lanes.items() if lane.lane.vantage in vantages)
-
-    def _nobody_speaks(self, vantages: VantageSet) -> bool:
-        return all(lane.lane.vantage in vantages.hushed for lane in self.state.lanes.values())
-
-    async def _check_late(self, late: frozenset[int]) -> None:
-        """Once more each lane that is slower than the confirm window (S13): a sample that was sent from now on."""
-        limit_s = late_limit_s(self.state, late)
-        from_ns = self._clock_ns()
-
-        def spoken() -> bool:
-            newest = ((s.lane, s.samples[-1]) for i, s in self.state.lanes.items() if i in late and s.samples)
-            return sum(self._analysis.align(lane.vantage, at.at_ns) >= from_ns for lane, at in newest) == len(late)
-
-        if late and not await self._stop.pause(limit_s, spoken):
-            self._journal.write(Notice(Level.WARN, f"no late check within {limit_s:.0f} s: {names(self.state, late)}"))
 
     async def _just_measure(self, vantages: VantageSet) -> None:
         seconds = self._measure_s if self._measure_s is not None else float("inf")
@@ -411,18 +305,9 @@ class Engine:
     def _check_baseline(self, vantages: VantageSet) -> None:
         """S13: a lane that loses samples before anything was touched cannot say what the change did."""
         self._analysis.update()
-        bad: list[str] = []
-        left_out: list[LaneLeftOut] = []
         for name, why in vantages.lost.items():
             raise NotPrepared(f"not measurable: {name} was lost before the change: {why}", 4)
-        for lane_id, lane_state in self.state.lanes.items():
-            lane, baseline = lane_state.lane, self._analysis.baseline_so_far(lane_id)
-            match judge(lane, baseline, needed=self._needed):
-                case Ruling.BLOCKS:
-                    bad.append(f"{lane.subject} {lane.service} {lane.label} lost {baseline.lost} of {baseline.sent}")
-                case Ruling.LEFT_OUT:
-                    why = f"lost {baseline.lost} of {baseline.sent} samples before the change"
-                    left_out.append(LaneLeftOut(lane.service, f"{lane.subject} {lane.label}", why, lane_id))
+        bad, left_out = judge_all(self.state, self._analysis, needed=self._needed)
         if bad:
             more = f" and {len(bad) - 1} more lanes" if len(bad) > 1 else ""
             raise NotPrepared(f"not measurable: bad baseline: {bad[0]}{more}; mend the network first", 4)

@@ -2,10 +2,8 @@
 """One vantage from first contact to the last record: push, start, tail, reconnect, stop, collect."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from csworkbench.model.event import (
     Calibrated,
@@ -20,25 +18,20 @@ from csworkbench.model.event import (
 from csworkbench.model.protocols import Journal
 from csworkbench.model.tier import Tier
 
-from .answers import last_line, number
-from .boot import LIMIT_S, MARK, REBOOTED, mark_of, was_rebooted
 from .bundle import Bundle
-from .calibrate import calibrate
-from .choose import ALL_TIERS, Chosen, choose
+from .choose import ALL_TIERS, Chosen
 from .frames import FrameError
 from .plan import ProbePlan
-from .program import Place, Program, program_of
+from .prober import LAUNCH_LIMIT_S, Prober
+from .program import Place
 from .reconnect import RETRY, Connect, reconnect
-from .session import REBOOTED as WAS_REBOOTED
-from .session import Left, Restarts, session_folder, session_token, shift_after_reboot, why_next
+from .session import Left, Restarts, why_next
 from .shell import Shell, ShellError
 from .spool import SpoolError
 from .tail import CLOSED, GONE, SpoolWatch, TailSession
 
 NOT_REACHED = "not reached"
 CUT_SHORT = "collecting was cut short"
-LEAST_S = 60.0  # for how long at least a later prober runs
-LAUNCH_LIMIT_S = 5.0  # how long a launch that nobody wants any more may take, so that its prober can be stopped
 
 
 class VantageAgent:
@@ -56,23 +49,15 @@ class VantageAgent:
         session: int = 0,
     ) -> None:
         self.name = name
-        self._tiers = tiers
+        self._prober = Prober(name, bundle, tiers, clock_ns, session)
         self._pauses = list(restarts.pauses_s)
-        self._session = session
-        self._until_ns = 0
-        self._earlier = (0, 0)  # records that were read of earlier sessions, and that are missing of them
-        self._asked = False  # to stop
-        self._renewing = False
         self._started: ProberStarted | None = None
-        self._program: Program | None = None
-        self._sees: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        self._connect, self._bundle, self._journal, self._clock_ns = connect, bundle, journal, clock_ns
+        self._earlier = (0, 0)  # records that were read of earlier sessions, and that are missing of them
+        self._renewing = False
+        self._connect, self._journal, self._clock_ns = connect, journal, clock_ns
         self._shell: Shell | None = None
-        self._plan: ProbePlan | None = None
         self._launch: asyncio.Task[dict[str, object]] | None = None
         self._watch: SpoolWatch | None = None
-        self._folder = ""
-        self._boot = ""
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
         self._hushed = False
@@ -94,29 +79,26 @@ class VantageAgent:
         """Log in, and push the best program that works there. Raises ShellError."""
         self._journal.write(ChannelChanged(self.name, ChannelState.OPENING))
         self._shell, _ = await self._connect(5.0)
-        chosen = await choose(self.name, self._shell, self._bundle, self._tiers)
-        self._program = chosen.program
-        return chosen
+        return await self._prober.choose(self._shell)
 
     async def calibrate(self, plan: ProbePlan, seconds: float) -> Calibrated:
         """Try the prober out there with a plan, for so long. Raises ShellError without a channel only."""
-        return await calibrate(self.name, self._need_shell(), self._need_program(), plan, seconds)
+        return await self._prober.calibrate(self._need_shell(), plan, seconds)
 
     async def launch(self, plan: ProbePlan, sees: Sequence[str] = (), cannot_see: Sequence[str] = ()) -> None:
         """Start the prober, detached; it samples from now on. Raises ShellError. `close` undoes it.
 
         `sees` and `cannot_see` go into the run's history.
         """
-        self._plan = plan
-        self._sees = tuple(sees), tuple(cannot_see)
+        self._prober.to_run(plan, sees, cannot_see)
         # In a task of its own: whether a prober runs after a launch that was broken off, nobody could say.
-        self._launch = asyncio.create_task(self._start_prober(self._need_shell(), plan), name=f"launch {self.name}")
+        self._launch = asyncio.create_task(self._prober.start(self._need_shell()), name=f"launch {self.name}")
         await asyncio.shield(self._launch)
 
     def follow(self) -> None:
         """Begin to tail the launched prober's spool; says that it runs unless `started` was asked for before."""
         told, started = self._started is not None, self.started()
-        self._watch = watch = self._watch_of(started, Place(), self._clock_ns())
+        self._watch = watch = self._prober.watch(started, Place(), self._clock_ns())
         if not told:
             self._journal.write(started)
         self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
@@ -125,7 +107,7 @@ class VantageAgent:
         """What the run's history says of the launched prober, for whoever writes it together with other things."""
         if self._started is None:
             assert self._launch is not None  # noqa: S101 - launched before
-            self._started = self._told(self._launch.result())
+            self._started = self._prober.told(self._launch.result())
         return self._started
 
     def rejoin(self, plan: ProbePlan, left: Left, *, hushed: bool) -> None:
@@ -133,15 +115,11 @@ class VantageAgent:
 
         Nothing is pushed or started. While `hushed`, nobody talks to it until `wake`.
         """
-        started = left.started
-        self._plan, self._started, self._session = plan, started, started.session
-        self._sees, self._boot = (started.sees, started.cannot_see), started.boot
-        self._program = program_of(started)
-        self._folder = session_folder(plan.run, started.session)
-        self._until_ns = self._clock_ns() + int(plan.duration_s * 1e9)
+        self._started = started = left.started
+        self._prober.take_over(plan, started)
         self._earlier = sum(of.records for of in left.earlier), sum(of.missing for of in left.earlier)
         self._pauses = self._pauses[started.session :]
-        self._watch = watch = self._watch_of(started, left.place, left.since_ns)
+        self._watch = watch = self._prober.watch(started, left.place, left.since_ns)
         watch.epoch, watch.last_echo, watch.newest = left.epoch, left.last_echo, dict(left.newest)
         if watch.reader.ended:
             watch.ended.set()
@@ -149,32 +127,6 @@ class VantageAgent:
             self._hushed = True
         else:
             self._task = asyncio.create_task(self._keep_tailing(watch), name=f"tail {self.name}")
-
-    def _watch_of(self, started: ProberStarted, place: Place, since_ns: int) -> SpoolWatch:
-        assert self._plan is not None  # noqa: S101 - launched or rejoined before
-        program, plan = self._need_program(), self._plan
-        place = replace(place, first=started.first, shift_ns=started.shift_ns)
-        reader = program.reader(self.name, replace(plan, run=session_token(plan.run, started.session)), place)
-        return SpoolWatch(
-            self.name, reader, plan.records_per_s, since_ns, program.clock_step_ns, session=started.session,
-            shift_ns=started.shift_ns, epoch=started.epoch,
-        )  # fmt: skip
-
-    def _told(self, answer: dict[str, object]) -> ProberStarted:
-        assert self._plan is not None  # noqa: S101 - launched before
-        program = self._need_program()
-        return ProberStarted(
-            self.name,
-            number(answer, "pid"),
-            number(answer, "start_mono"),
-            number(answer, "start_real"),
-            str(program.tier),
-            program.digest,
-            *self._sees,
-            session=self._session,
-            token=session_token(self._plan.run, self._session),
-            boot=self._boot,
-        )
 
     @property
     def hushed(self) -> bool:
@@ -215,7 +167,7 @@ class VantageAgent:
             collected = SpoolCollected(self.name, 0, 0, "never started")
             self._journal.write(collected)
             return collected
-        self._asked = True
+        self._prober.asked = True
         self.wake()
         hurry, asked_ns = hurry or asyncio.Event(), self._clock_ns()
         await self._read_to_the_end(watch, limit_s, hurry)
@@ -229,8 +181,8 @@ class VantageAgent:
         records, lost = self._earlier
         collected = SpoolCollected(self.name, records + reader.records, lost + missing, ended)
         self._journal.write(collected)
-        if missing == 0:
-            await self._clean_up()
+        if missing == 0 and self._shell is not None:
+            await self._prober.clean_up(self._shell)
         await self.close()
         return collected
 
@@ -251,30 +203,12 @@ class VantageAgent:
 
     async def stop_leftovers(self, plan: ProbePlan) -> None:
         """Stop what an engine that is gone may have launched here before it could say so. Raises ShellError."""
-        for session in range(self._session):
-            folder = session_folder(plan.run, session)
-            stop = self._need_program().stop(folder)
-            await self._need_shell().run(f'test -d "$HOME/{folder}" && {{ {stop}; }}; :', timeout_s=10)
+        await self._prober.stop_leftovers(self._need_shell(), plan)
 
     def _need_shell(self) -> Shell:
         if self._shell is None:
             raise ShellError(f"{self.name}: no channel")
         return self._shell
-
-    def _need_program(self) -> Program:
-        assert self._program is not None  # noqa: S101 - prepared before
-        return self._program
-
-    async def _start_prober(self, shell: Shell, plan: ProbePlan) -> dict[str, object]:
-        self._folder = session_folder(plan.run, self._session)
-        self._until_ns = self._until_ns or self._clock_ns() + int(plan.duration_s * 1e9)
-        plan = replace(plan, run=session_token(plan.run, self._session))
-        folder = f'"$HOME/{self._folder}"'
-        made = await shell.run(f"umask 077 && mkdir -p {folder} && {{ {MARK}; :; }}")
-        if made.status:
-            raise ShellError(f"{self.name}: cannot make a folder there: {last_line(made.err)}")
-        self._boot = mark_of(made.out)
-        return await self._need_program().start(self.name, shell, plan, self._folder)
 
     async def _read_to_the_end(self, watch: SpoolWatch, limit_s: float, hurry: asyncio.Event) -> None:
         waiting = [asyncio.create_task(event.wait()) for event in (watch.ended, hurry)]
@@ -297,16 +231,7 @@ class VantageAgent:
             self._up.clear()
 
     async def _ask_to_stop(self, limit_s: float) -> bool:
-        with contextlib.suppress(ShellError):
-            await self._need_shell().run(self._need_program().stop(self._folder), timeout_s=limit_s)
-            return True
-        return False
-
-    async def _clean_up(self) -> None:
-        with contextlib.suppress(ShellError):  # else the prober removes old spools at its next start
-            assert self._plan is not None  # noqa: S101 - launched or rejoined before
-            folders = (session_folder(self._plan.run, number) for number in range(self._session + 1))
-            await self._need_shell().run("rm -rf " + " ".join(f'"$HOME/{folder}"' for folder in folders), timeout_s=5)
+        return self._shell is not None and await self._prober.stop(self._shell, limit_s)
 
     async def _keep_tailing(self, watch: SpoolWatch) -> None:
         """Tail until the end record; open a new channel, or start a new prober, whenever the present one is gone."""
@@ -316,7 +241,9 @@ class VantageAgent:
                 try:
                     await self._tail_again_and_again(watch)
                 except SpoolError as error:
-                    ended = await self._explained(str(error).removeprefix(f"{self.name}: "), watch)
+                    ended = str(error).removeprefix(f"{self.name}: ")
+                    if self._shell is not None and (ended == GONE or watch.refusals):
+                        ended = await self._prober.explained(self._shell, ended)
                 self._renewing = bool(why := self._why_next(watch, ended))
                 fresh = await self._next_session(watch, why, ended) if why else None
             except Exception as error:  # the journal cannot be written, or a defect: whoever waits must hear of it
@@ -335,25 +262,9 @@ class VantageAgent:
             )
         self._journal.write(ChannelChanged(self.name, ChannelState.CLOSED, watch.failure))
 
-    async def _explained(self, why: str, watch: SpoolWatch) -> str:
-        """Why there is nothing more to read: a reboot takes the prober, and on some machines the spool as well."""
-        if self._shell is None or not (why == GONE or watch.refusals):
-            return why
-        if not await was_rebooted(self._shell, self._boot):
-            return why
-        return REBOOTED if why == GONE else f"{REBOOTED}; {why}"
-
-    async def _check_disk(self, shell: Shell) -> None:
-        """Raise SpoolError when the machine was rebooted and came up with an empty disk."""
-        if not await was_rebooted(shell, self._boot):
-            return
-        with contextlib.suppress(ShellError):
-            if (await shell.run(f'test -d "$HOME/{self._folder}"', timeout_s=5)).status == 1:
-                raise SpoolError(f"{REBOOTED}; its spool is gone, and what had not been read is lost")
-
     def _why_next(self, watch: SpoolWatch, ended: str) -> str:
         """What became of a prober in whose place another one is to be started; empty when none is."""
-        if self._asked or not self._pauses or self._clock_ns() >= self._until_ns:
+        if self._prober.asked or not self._pauses or self._prober.over:
             return ""
         return why_next(ended, watch.reader.ended)
 
@@ -362,12 +273,12 @@ class VantageAgent:
         reader, told = watch.reader, ended or watch.reader.ended
         left_missing = reader.gaps + (0 if reader.ended else max(reader.unread(watch.size), 1))
         self._journal.write(Notice(Level.WARN, f"{self.name}: {told}: another prober is started there"))
-        while self._pauses and not self._asked:
+        while self._pauses and not self._prober.asked:
             await asyncio.sleep(self._pauses.pop(0))
             try:
                 if self._shell is None:
                     self._shell, _ = await reconnect(self._connect, self._warn)
-                started = await self._start_next(watch, why)
+                started = await self._prober.start_next(self._shell, watch, why)
             except (ShellError, OSError) as error:
                 self._journal.write(Notice(Level.WARN, f"{self.name}: no prober could be started again: {error}"))
                 if self._shell is not None:
@@ -379,44 +290,11 @@ class VantageAgent:
             left = SpoolLeft(self.name, watch.session, reader.records, left_missing, told)
             self._earlier = self._earlier[0] + left.records, self._earlier[1] + left.missing
             self._journal.write(left, started)
-            fresh = self._watch_of(started, Place(), self._clock_ns())
+            fresh = self._prober.watch(started, Place(), self._clock_ns())
             fresh.sampled, fresh.newest = watch.sampled, watch.newest
             self._started, self._watch = started, fresh
             return fresh
         return None
-
-    async def _start_next(self, watch: SpoolWatch, why: str) -> ProberStarted | None:
-        """Raises ShellError. None when nobody wants it any more."""
-        assert self._plan is not None and self._program is not None  # noqa: S101 - launched before
-        shell, before = self._need_shell(), self._program
-        chosen = await choose(self.name, shell, self._bundle, (before.tier,))
-        if chosen.tier is not before.tier:
-            raise ShellError(f"its probers had tier {before.tier}; now it gives {chosen.tier} only")
-        self._program = chosen.program
-        rebooted = await was_rebooted(shell, self._boot)
-        remote_ns = await chosen.program.now_ns(shell)
-        now_ns, old = self._clock_ns(), watch.last_echo
-        shift_ns, epoch = watch.shift_ns, watch.epoch
-        if old is not None and (rebooted or remote_ns + shift_ns < old.remote_ns):
-            shift_ns, epoch = shift_after_reboot(old, now_ns, remote_ns), epoch + 1
-        self._session += 1
-        rest_s = max((self._until_ns - now_ns) / 1e9, LEAST_S)
-        launching = asyncio.create_task(self._start_prober(shell, replace(self._plan, duration_s=rest_s)))
-        try:
-            answer = await asyncio.shield(launching)
-        except asyncio.CancelledError:  # hushed or closed meanwhile: whether it runs, nobody could say
-            await asyncio.wait({launching}, timeout=LAUNCH_LIMIT_S)
-            launching.cancel()
-            await asyncio.gather(launching, return_exceptions=True)
-            await self._ask_to_stop(LIMIT_S)
-            raise
-        if self._asked:
-            await self._ask_to_stop(LIMIT_S)
-            return None
-        first = tuple(sorted((lane, newest + 1) for lane, newest in watch.newest.items()))
-        return replace(
-            self._told(answer), first=first, shift_ns=shift_ns, epoch=epoch, why=WAS_REBOOTED if rebooted else why
-        )
 
     async def _tail_again_and_again(self, watch: SpoolWatch) -> None:
         lost_ns, detail, retry = 0, "", RETRY
@@ -434,7 +312,7 @@ class VantageAgent:
                 why = str(error) or "silent for too long"
                 self._journal.write(ChannelChanged(self.name, ChannelState.LOST, why[:300]))
                 if why == CLOSED and watch.reader.offset == had and self._shell is not None:
-                    await self._check_disk(self._shell)  # a tail that could not even start
+                    await self._prober.check_disk(self._shell)  # a tail that could not even start
                 if self._shell is not None:
                     self._shell.abort()
                     self._shell = None
@@ -448,7 +326,7 @@ class VantageAgent:
         self._journal.write(Notice(Level.WARN, f"{self.name} cannot be reached again: {text}"))
 
     async def _tail(self, shell: Shell, watch: SpoolWatch, detail: str) -> None:
-        pipe = await self._need_program().tail(shell, self._folder, watch.reader.offset)
+        pipe = await self._prober.tail(shell, watch.reader.offset)
         try:
             self._journal.write(ChannelChanged(self.name, ChannelState.OPEN, detail))
             await TailSession(watch, pipe, self._journal, self._clock_ns).run(self._up.set)

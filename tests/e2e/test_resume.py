@@ -193,7 +193,7 @@ def test_one_whose_engine_lives_is_left_alone(cloud: RunningCloud, tmp_path: Pat
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
-        if "phase: baseline" in line:
+        if "phase: measure" in line:
             break
     done = csworkbench("resume", "last")
     assert (done.returncode, "csworkbench attach" in done.stderr) == (2, True), done.stderr

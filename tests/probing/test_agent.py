@@ -18,6 +18,7 @@ from csworkbench.model.lane import Lane, Prober, Service
 from csworkbench.model.sample import Outcome
 from csworkbench.probing import agent as agent_module
 from csworkbench.probing import boot as boot_module
+from csworkbench.probing import prober as prober_module
 from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
 from csworkbench.probing.choose import LOCAL_TIERS
@@ -143,7 +144,7 @@ async def test_a_machine_that_was_rebooted_is_told_as_such(
     shells: list[ExecShell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_its_disk: bool
 ) -> None:
     """The mark of a boot is a file here; all else is as it is after one: no prober, and perhaps no spool."""
-    monkeypatch.setattr(agent_module, "MARK", f"cat {tmp_path}/boot")
+    monkeypatch.setattr(prober_module, "MARK", f"cat {tmp_path}/boot")
     monkeypatch.setattr(boot_module, "MARK", f"cat {tmp_path}/boot")
     monkeypatch.setattr(agent_module, "RETRY", Retry(0.05, 0.1))
     (tmp_path / "boot").write_text("first 17\n")

@@ -18,6 +18,7 @@ from csworkbench.model import event as ev
 from csworkbench.model.event import ChannelState
 from csworkbench.probing import agent as agent_module
 from csworkbench.probing import boot as boot_module
+from csworkbench.probing import prober as prober_module
 from csworkbench.probing.agent import VantageAgent
 from csworkbench.probing.bundle import build_bundle
 from csworkbench.probing.plan import ProbePlan
@@ -50,7 +51,7 @@ async def test_a_rebooted_machine_gets_another_prober(
     shells: list[ExecShell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, ends: signal.Signals
 ) -> None:
     """The mark of a boot is a file here, and its clock is read as an hour behind. SIGTERM: an orderly shutdown."""
-    monkeypatch.setattr(agent_module, "MARK", f"cat {tmp_path}/boot")
+    monkeypatch.setattr(prober_module, "MARK", f"cat {tmp_path}/boot")
     monkeypatch.setattr(boot_module, "MARK", f"cat {tmp_path}/boot")
     monkeypatch.setattr(agent_module, "RETRY", Retry(0.05, 0.1))
     (tmp_path / "boot").write_text("first 17\n")
