@@ -2,7 +2,6 @@
 """One run of a campaign as a process that outlives it, and whether that process is there."""
 
 import contextlib
-import fcntl
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from csworkbench.model.scenario import Scenario
 from csworkbench.recording.labels import Labels, write_labels
 from csworkbench.recording.library import RunFolder
+from csworkbench.recording.on_disk import is_locked, take_lock
 
 ALIVE = "process.lock"  # the engine itself takes one of its own later, when it is up
 LOG = "engine.log"
@@ -41,18 +41,19 @@ class Launcher:
         self.spec(scenario, folder)
         if self.tag:
             write_labels(folder.path, Labels(tags=(self.tag,)))
-        alive = os.open(folder.path / ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         log = os.open(folder.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        alive = -1
         try:
             # The lock goes over to the child with its descriptor, and is free again when the child is no more,
             # however it ended: whoever resumes the campaign can tell.
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alive = take_lock(folder.path / ALIVE)
             process = subprocess.Popen(
                 list(self.words(folder)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 pass_fds=(alive,), env={**os.environ, **self.env},
             )  # fmt: skip
         finally:
-            os.close(alive)
+            if alive >= 0:
+                os.close(alive)
             os.close(log)
         return Child(folder, process)
 
@@ -87,17 +88,7 @@ class Child:
 
 def is_alive(folder: RunFolder) -> bool:
     """Whether a process holds the run's lock."""
-    try:
-        handle = os.open(folder.path / ALIVE, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return is_locked(folder.path / ALIVE)
 
 
 def run_name(target: str, taken: Callable[[str], bool], now: datetime) -> str:

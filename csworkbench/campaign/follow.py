@@ -19,7 +19,6 @@ from .child import Child
 
 LOOK_S = 0.1
 FIGURES_S = 0.25  # between two looks at the figures of one run
-CHANGED = frozenset({Phase.CHANGE, Phase.SETTLE, Phase.COLLECT, Phase.DONE})
 
 
 class Following:

@@ -16,7 +16,6 @@ from csworkbench.upgrade.campaign.schedule import name_of_wave, schedule
 from csworkbench.upgrade.campaign.state import Status
 
 NEWS_S = 30.0  # between two lines that say how far it is
-NAMES_SHOWN = 8
 
 
 def destructive(operation: Operation) -> bool:

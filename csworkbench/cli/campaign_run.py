@@ -38,6 +38,7 @@ from .campaigns import base, plan_of, taken, who
 from .cloud_access import open_cloud, read_facts
 from .common import fail
 from .engine import write_spec
+from .own_command import own_command
 from .preflight import ReadingLine
 from .progress import Printer
 
@@ -239,7 +240,7 @@ def _interrupted(conductor: Conductor, printer: Printer) -> None:
 def _launcher(plan: CampaignPlan, folder: CampaignFolder, *, force: bool) -> Launcher:
     def words(run: RunFolder) -> list[str]:
         forced = ["--force"] if force else []
-        return [sys.executable, "-m", "csworkbench", "engine", str(run.path), "--unattended", *forced]
+        return own_command("engine", str(run.path), "--unattended", *forced)
 
     env = {VARIABLE: f"{plan.calls_per_second}:{folder.slots}"}
     return Launcher(runs_dir(), words, write_spec, env, tag=folder.name[:32].rstrip("-"))

@@ -2,7 +2,6 @@
 """The campaign screen's link: the journal on disk, and the process that conducts the campaign."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from csworkbench.upgrade.campaign.state import replay
 
 from .campaigns import plan_of, who
 from .common import fail
+from .own_command import own_command
 from .run_screen import visit
 from .screen_options import Look
 
@@ -126,7 +126,7 @@ def watch(folder: CampaignFolder, look: Look) -> int:
 
 def conducted(folder: CampaignFolder, words: Sequence[str] = ()) -> None:
     """Conduct it in a process of its own, which outlives the terminal. Ends with 1 when it does not come up."""
-    argv = [sys.executable, "-m", "csworkbench", "upgrade", "begin", "--resume", str(folder.path), *words]
+    argv = own_command("upgrade", "begin", "--resume", str(folder.path), *words)
     log = folder.path / LOG
     try:
         with log.open("ab") as out:

@@ -9,14 +9,13 @@ from typing import NoReturn
 
 from csworkbench.config import ConfigError, yaml12
 from csworkbench.config.campaign_file import check_campaign
+from csworkbench.recording.by_name import by_name
 from csworkbench.recording.library import runs_dir
 from csworkbench.upgrade.campaign.folder import JOURNAL, CampaignBusy, CampaignFolder, JournalDamaged
 from csworkbench.upgrade.campaign.plan import CampaignPlan
 from csworkbench.upgrade.campaign.state import CampaignState, replay
 
 from .common import fail
-
-LAST = "last"
 
 
 def base() -> Path:
@@ -34,17 +33,12 @@ def find_campaign(text: str) -> CampaignFolder:
     """By id, unique beginning of an id, `last`, or path; ends with 2 when there is none."""
     if (Path(text) / JOURNAL).is_file():
         return CampaignFolder(Path(text).resolve())
-    found = all_campaigns()
-    if not found:
-        fail(f"no campaign under {base()} yet; `csworkbench upgrade PLAN.yaml` begins one", 2)
-    if text == LAST:
-        return found[0]
-    matching = [f for f in found if f.name == text] or [f for f in found if f.name.startswith(text)]
-    if not matching:
-        fail(f"no campaign called {text!r}; the newest is {found[0].name} (`csworkbench upgrade list` lists all)", 2)
-    if len(matching) > 1:
-        fail(f"{text!r} fits {len(matching)} campaigns, e.g. {matching[0].name} and {matching[1].name}", 2)
-    return matching[0]
+    where = f" under {base()}; `csworkbench upgrade PLAN.yaml` begins one"
+    hint = " (`csworkbench upgrade list` lists all)"
+    try:
+        return by_name(all_campaigns(), text, what="campaign", where=where, hint=hint)
+    except LookupError as error:
+        fail(str(error), 2)
 
 
 def state_of(folder: CampaignFolder) -> CampaignState:

@@ -7,7 +7,6 @@ Neither is the engine's: they only read the run file, so whatever becomes of the
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from csworkbench.recording.library import RunFolder
 
 from .common import fail
 from .listen import BadListen, listening
+from .own_command import own_command
 from .team import Decorator, address_to_publish
 
 PUBLISHER_WAIT_S = 10.0
@@ -42,7 +42,7 @@ def company(folder: RunFolder) -> Iterator[None]:
         yield
         return
     process = subprocess.Popen(
-        [sys.executable, "-m", "csworkbench", "publish", str(folder.path)],
+        own_command("publish", str(folder.path)),
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, env={**os.environ, VARIABLE: address},
     )  # fmt: skip
     try:
@@ -86,7 +86,7 @@ class Exporter:
         if self._process is None:
             number = self._socket.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "csworkbench", "exporter", str(number)],
+                own_command("exporter", str(number)),
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=(number,), start_new_session=True,
             )  # fmt: skip
             self._socket.close()  # of an exporter that died a scraper is told at once

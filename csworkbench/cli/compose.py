@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts a run together: cloud, client, network, vantages, operation and verification, handed to the engine."""
 
-import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -48,6 +46,7 @@ from .past import Past
 from .profile import LAB, lab_profile, open_client, profile_of
 from .run_evidence import EvidenceKeeper
 from .targets import targets_of
+from .typed import typed_line
 from .ways import hops, other_ways, through_the_router, way_to
 
 
@@ -271,21 +270,9 @@ async def _ask(planned: OperationPlanned) -> None:
         raise NotPrepared("nobody to ask: add --yes to go ahead", 2)
     if planned.destructive:
         click.echo(f"This cannot be undone. Type {planned.target_name} to go ahead: ", nl=False, err=True)
-        agreed = (await _line_of_stdin()).strip() == planned.target_name
+        agreed = await typed_line() == planned.target_name
     else:
         click.echo("Go ahead? [y/N]: ", nl=False, err=True)
-        agreed = (await _line_of_stdin()).strip().lower() in ("y", "yes")
+        agreed = (await typed_line()).lower() in ("y", "yes")
     if not agreed:
         raise NotPrepared("not confirmed: nothing was done", 2)
-
-
-async def _line_of_stdin() -> str:
-    """What the person types; not in a thread, which would hold up the end after Ctrl-C until Enter is pressed."""
-    loop = asyncio.get_running_loop()
-    typed = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), typed.set)
-    try:
-        await typed.wait()
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
-    return os.read(sys.stdin.fileno(), 1024).decode("utf-8", "replace")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from .company import company
 from .compose import Consent
 from .host import Hosting, host
 from .live import is_live
+from .own_command import own_command
 
 SPEC = "scenario.json"
 LOG = "engine.log"
@@ -68,7 +68,7 @@ def launch(scenario: Scenario, folder: RunFolder, *options: str) -> None:
     log = os.open(folder.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "csworkbench", "engine", *options, str(folder.path)],
+            own_command("engine", *options, str(folder.path)),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     finally:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`csworkbench` without a command: the workbench on the configured cloud, or the choice of one."""
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -20,6 +18,7 @@ from .cloud_screen import ApiSource
 from .common import fail, has_terminal
 from .connection import try_cloud
 from .lab_cloud import running_lab
+from .own_command import complaint
 from .planner import LAB, CloudPlanner, newest_run
 from .screen_options import Look
 
@@ -122,18 +121,8 @@ def _where(one: Listed) -> str:
 
 async def _do(words: list[str]) -> None:
     """A command of ours. Raises HomeError with its last line."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "csworkbench", *words, stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        _, said = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    if process.returncode:
-        lines = said.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise HomeError(f"`csworkbench {' '.join(words)}` did not work: {lines[-1][:300]}; `csworkbench doctor` helps")
+    if why := await complaint(words):
+        raise HomeError(f"`csworkbench {' '.join(words)}` did not work: {why}; `csworkbench doctor` helps")
 
 
 def open_home(ctx: click.Context, *, read_only: bool, plain: bool, cloud: str, look: Look) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 from csworkbench.engine.prepared import NotPrepared
 from csworkbench.model.scenario import LabOptions
+
+from .own_command import complaint, own_command
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
@@ -67,14 +68,10 @@ async def _end(process: asyncio.subprocess.Process, state_dir: Path | None) -> N
             await asyncio.to_thread(shutil.rmtree, state_dir, ignore_errors=True)
 
 
-def _words(*words: str) -> list[str]:
-    return [sys.executable, "-m", "csworkbench", "lab", *words]
-
-
 async def running_lab() -> LabCloud | None:
     """The test cloud that is up in the default state directory, or None."""
     process = await asyncio.create_subprocess_exec(
-        *_words("status", "--json"), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        *own_command("lab", "status", "--json"), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -93,8 +90,8 @@ async def start_lab(options: LabOptions) -> LabCloud:
     """Start a test cloud of this run's own. Raises NotPrepared with the lab's own last line."""
     # A short path: the cloud's Unix sockets lie in it, and theirs may have 107 bytes.
     state_dir = Path(tempfile.mkdtemp(prefix="csw-lab-"))
-    words = _words(
-        "--state", str(state_dir), "up", "--foreground", "--until-eof", "--json", "--profile", options.profile,
+    words = own_command(
+        "lab", "--state", str(state_dir), "up", "--foreground", "--until-eof", "--json", "--profile", options.profile,
         "--vms", str(options.vms), "--topology", options.topology, "--scale", str(options.scale), *_more(options),
     )  # fmt: skip
     process = await asyncio.create_subprocess_exec(
@@ -140,18 +137,8 @@ def _settings(options: LabOptions) -> list[list[str]]:
 
 async def _tell(state_dir: Path, words: list[str]) -> None:
     """Raises NotPrepared with the lab's own last line."""
-    process = await asyncio.create_subprocess_exec(
-        *_words("--state", str(state_dir), *words), stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        _, said = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    if process.returncode:
-        lines = said.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise NotPrepared(f"the test cloud refused `lab {' '.join(words)}`: {lines[-1][:300]}", 2)
+    if why := await complaint(["lab", "--state", str(state_dir), *words]):
+        raise NotPrepared(f"the test cloud refused `lab {' '.join(words)}`: {why}", 2)
 
 
 async def _listen(process: asyncio.subprocess.Process, said: list[str]) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The code of a second factor: from the environment, or asked for at the terminal without showing it."""
 
-import asyncio
 import os
 import sys
 import termios
@@ -13,6 +12,8 @@ import click
 from csworkbench.cloudstack.errors import TwoFactor
 from csworkbench.cloudstack.login import VALIDATE
 from csworkbench.cloudstack.text import one_line
+
+from .typed import typed_line
 
 VARIABLE = "CSWORKBENCH_2FA_CODE"
 NOBODY = f"Set {VARIABLE} to a code that is good now, or use an API key: signed calls need no second factor."
@@ -32,7 +33,7 @@ async def ask_code(provider: str) -> str:
         return await code_from_environment(provider)
     with _unseen(sys.stdin.fileno()):  # first: what is typed before would be shown, and then thrown away
         click.echo(f"Code of the second factor ({one_line(provider, 40)}): ", nl=False, err=True)
-        code = await _line()
+        code = await typed_line()
     click.echo(err=True)
     return code
 
@@ -47,15 +48,3 @@ def _unseen(terminal: int) -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
-
-
-async def _line() -> str:
-    """Not in a thread, which would hold up the end after Ctrl-C until Enter is pressed."""
-    loop = asyncio.get_running_loop()
-    typed = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), typed.set)
-    try:
-        await typed.wait()
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
-    return os.read(sys.stdin.fileno(), 256).decode("utf-8", "replace").strip()

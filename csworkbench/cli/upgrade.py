@@ -12,6 +12,7 @@ import click
 from csworkbench.cloudstack import CloudStackError
 from csworkbench.config import ConfigError
 from csworkbench.config.campaign_file import load_campaign
+from csworkbench.recording.by_name import LAST
 from csworkbench.results.campaign import as_json as campaign_json
 from csworkbench.results.campaign import text
 from csworkbench.upgrade.campaign import Status, estimate, schedule, stop_reason
@@ -21,7 +22,7 @@ from csworkbench.upgrade.campaign.folder import CampaignFolder, numbered
 from csworkbench.upgrade.campaign.outcome import exit_code
 from csworkbench.upgrade.campaign.state import CampaignState, apply
 
-from .campaigns import LAST, all_campaigns, find_campaign, plan_of, state_of, taken, who
+from .campaigns import all_campaigns, find_campaign, plan_of, state_of, taken, who
 from .common import fail, has_terminal
 from .screen_options import Look
 

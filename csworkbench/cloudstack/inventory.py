@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network and all that hangs on it, read through the API (cloudstack-api.md 3.3 to 3.5)."""
 
-import re
 from collections.abc import Mapping
 
 from csworkbench.model.cloud import AclRule, Balancer, Forwarding, Inventory, Network, Router, Vm
+from csworkbench.model.natural import natural
 
 from .client import Client, Value
 from .envelope import Row, flag, number, rows, string
@@ -70,18 +70,16 @@ async def read_networks(
     tenants = {vm.id: vm for network in reversed(networks) for vm in _vms(vms, network.id)}
     order = {network.id: place for place, network in enumerate(networks)}
     home = {vm.id: network.id for network in reversed(networks) for vm in _vms(vms, network.id)}
-    ordered = sorted(tenants.values(), key=lambda vm: (order[home[vm.id]], _natural(vm.name)))
+    ordered = sorted(tenants.values(), key=lambda vm: (order[home[vm.id]], natural(vm.name)))
     first = next((n for n in networks if ordered and n.id == home[ordered[0].id]), networks[0])
     return Inventory(
         server_version=capabilities.version,
         network=first,
-        routers=tuple(sorted((to_router(r, first.id) for r in routers), key=lambda r: _natural(r.name))),
+        routers=tuple(sorted((to_router(r, first.id) for r in routers), key=lambda r: natural(r.name))),
         vms=tuple(ordered),
-        public_ips=tuple(sorted((string(a.get("ipaddress"), 64) for a in held), key=_natural)),
+        public_ips=tuple(sorted((string(a.get("ipaddress"), 64) for a in held), key=natural)),
         source_nat_ip=next((string(a.get("ipaddress"), 64) for a in held if flag(a.get("issourcenat"))), ""),
-        forwardings=tuple(
-            sorted(map(to_forwarding, forwardings), key=lambda f: (_natural(f.public_ip), f.public_port))
-        ),
+        forwardings=tuple(sorted(map(to_forwarding, forwardings), key=lambda f: (natural(f.public_ip), f.public_port))),
         firewall_rules=len(firewall),
         egress_rules=len(egress),
         unsettled=(
@@ -114,7 +112,7 @@ async def read_routers(
         return ()
     scope: dict[str, Value] = {"vpcid": vpc_id} if vpc_id else {"networkid": network_id}
     found = await client.list_all("listRouters", "router", **scope, projectid=project)
-    return tuple(sorted((to_router(row, network_id) for row in found), key=lambda r: _natural(r.name)))
+    return tuple(sorted((to_router(row, network_id) for row in found), key=lambda r: natural(r.name)))
 
 
 def to_network(row: Row) -> Network:
@@ -196,7 +194,3 @@ def _nic(row: Row, traffic: str, network_id: str = "") -> Row:
         if string(nic.get("traffictype")) == traffic and (not network_id or string(nic.get("networkid")) == network_id)
     )
     return next(fitting, {})
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    return [(int(part[:18]), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from .by_name import by_name
 from .labels import Labels, change_labels, read_labels
 
 RUN_FILE = "run.db"
@@ -93,14 +94,7 @@ def find_run(text: str, base: Path) -> RunFolder:
         return RunFolder(path.parent, path.name)
     if (path / RUN_FILE).is_file():
         return RunFolder(path)
-    runs = all_runs(base)
-    if not runs:
-        raise RunNotFound(f"no run called {text!r}: there are no runs yet under {base}")
-    if text == "last":
-        return runs[0]
-    matching = [r for r in runs if r.name == text] or [r for r in runs if r.name.startswith(text)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        raise RunNotFound(f"{text!r} fits {len(matching)} runs, e.g. {matching[0].name} and {matching[1].name}")
-    raise RunNotFound(f"no run called {text!r}; the newest is {runs[0].name} (`csworkbench runs` lists all)")
+    try:
+        return by_name(all_runs(base), text, where=f" under {base}", hint=" (`csworkbench runs` lists all)")
+    except LookupError as error:
+        raise RunNotFound(str(error)) from None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .by_name import by_name
 from .entry import Entry, origin_of
 from .labels import Labels
 
@@ -117,16 +118,10 @@ def names_from(name: str) -> Iterator[str]:
 
 def find(runs: Sequence[Stored], text: str) -> Stored:
     """A run by id, unique beginning of an id, or `last`. Raises NoSuchRun."""
-    if not runs:
-        raise NoSuchRun(f"no run called {text!r}: there are no runs yet")
-    if text == "last":
-        return runs[0]
-    matching = [r for r in runs if r.name == text] or [r for r in runs if r.name.startswith(text)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        raise NoSuchRun(f"{text!r} fits {len(matching)} runs, e.g. {matching[0].name} and {matching[1].name}")
-    raise NoSuchRun(f"no run called {text!r}; the newest is {runs[0].name}")
+    try:
+        return by_name(runs, text)
+    except LookupError as error:
+        raise NoSuchRun(str(error)) from None
 
 
 def carry(source: Store, name: str, target: Store) -> tuple[str, int, int]:

@@ -27,7 +27,6 @@ CAMPAIGN = (
     "verdict", "over_budget", "exit_code", "run", "start", "end", "seconds", "retries", "missing_records", "vantages",
     "why", *(f"{service.replace(' ', '_')}_{figure}" for service in SERVICES for figure in _FIGURES),
 )  # fmt: skip
-WORST_SHOWN = 10
 
 
 def as_csv(name: str, state: CampaignState) -> str:

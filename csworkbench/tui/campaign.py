@@ -19,7 +19,6 @@ from .listing import Column, Key, Listing, number_key
 from .text import clean, fit
 from .times import SECOND, bounds, number, span
 
-WAVE = 1  # the column
 WAVES_SHOWN, BREACHES_SHOWN = 6, 3
 BAR = 24  # cells
 _ORDER = (Status.RUNNING, Status.STARTING, Status.UNKNOWN, Status.FAILED, Status.WAITING, Status.DONE, Status.SKIPPED)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .cloud import breakpoint_of
+from csworkbench.model.natural import natural
+
 from .text import clean, fit
 
 T = TypeVar("T")
 LIMIT = 120  # characters of a cell that count
-LEAST_REST = 8  # cells of the last column; with fewer it is left out
 Key = tuple[tuple[float, str], ...]
 
 
@@ -41,19 +41,9 @@ def number_key(value: float | None) -> Key:
     return ((0, ""),) if value is None else ((1, ""), (value, ""))
 
 
-def natural(text: str) -> Key:
-    """r-9-VM before r-10-VM, 4.9 before 4.11."""
-    parts: list[tuple[float, str]] = []
-    digits = word = ""
-    for char in f"{text.casefold()}\0":
-        if char.isascii() and char.isdigit():
-            digits += char
-        elif digits:
-            parts.append((int(digits), word))
-            digits, word = "", char
-        else:
-            word += char
-    return (*parts, (-1, word))
+def breakpoint_of(width: int) -> int:
+    """0 narrow, 1 normal, 2 broad: the same limits as the app's classes."""
+    return 0 if width < 100 else 1 if width < 160 else 2
 
 
 class Listing(Generic[T]):

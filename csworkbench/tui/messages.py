@@ -57,18 +57,6 @@ class CopyAsked(Message):
         self.text = text
 
 
-class VmMoved(Message):
-    """The cursor of the cloud's list stands on another system VM."""
-
-    def can_replace(self, message: Message) -> bool:
-        """Several moves before the next frame are one."""
-        return isinstance(message, VmMoved)
-
-
-class VmChosen(Message):
-    """The system VM under the cursor was picked."""
-
-
 class CloudReading(Message):
     """How far the reading of the cloud is; the newest one is enough."""
 

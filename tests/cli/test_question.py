@@ -29,9 +29,9 @@ def test_what_cannot_be_undone_needs_its_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     async def line() -> str:
-        return typed
+        return typed.strip()
 
-    monkeypatch.setattr(compose, "_line_of_stdin", line)
+    monkeypatch.setattr(compose, "typed_line", line)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     if agreed:
         asyncio.run(compose._ask(planned))

@@ -90,11 +90,11 @@ async def test_the_same_twelve_on_the_screen(cloud: RunningCloud, monkeypatch: p
     app = CloudApp(ApiSource("lab"), glyphs="blocks")
     async with app.run_test(size=(200, 40)) as pilot:
         end = time.monotonic() + 60
-        while app.cloud.view is None:
+        while app.cloud.found is None:
             assert time.monotonic() < end, app.cloud.status
             await asyncio.sleep(0.05)
         await pilot.pause()
-        lines = app.cloud.vms.text_rows()
+        lines = app.cloud.view.text_rows()
         for serves, need, operation, said in EXPECTED:
             short = {TEMPLATE: "new template", SCRIPTS: "new scripts", CURRENT: "current"}[need]
             assert any(serves in ln and short in ln and operation[:20] in ln for ln in lines), serves

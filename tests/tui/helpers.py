@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running the app under a pilot, and waiting for what it shows."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,9 +12,8 @@ from csworkbench.tui.app import WorkbenchApp
 from csworkbench.tui.widgets.base import LinesPanel
 
 from .feeds import HandFeed
+from .piloted import Piloted
 from .synthetic import HOSTILE, Story
-
-PATIENCE_S = 20.0
 
 
 async def exported() -> str:
@@ -23,28 +21,17 @@ async def exported() -> str:
     return "/runs/x/export"
 
 
-class Bench:
+class Bench(Piloted[WorkbenchApp]):
     """An app under a pilot with its feed."""
 
     def __init__(self, app: WorkbenchApp, feed: HandFeed, pilot: Pilot[None]) -> None:
-        self.app = app
+        super().__init__(app, pilot)
         self.feed = feed
-        self.pilot = pilot
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a condition."""
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.01)
-            if self.app.is_running:
-                self.app.tick()  # the next frame, without waiting for its time
-        await self.pilot.pause()
-
-    async def press(self, *keys: str) -> None:
-        """Press keys and let the app work them off."""
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+    def look(self) -> None:
+        """The next frame, without waiting for its time."""
+        if self.app.is_running:
+            self.app.tick()
 
     def on(self, screen: type[Screen[Any]]) -> bool:
         """True while that screen is in front."""
@@ -58,11 +45,6 @@ class Bench:
     def rows(self) -> list[str]:
         """The timeline's rows as text."""
         return self.app.session.timeline.text_rows()
-
-    @property
-    def notes(self) -> str:
-        """All notifications."""
-        return "\n".join(n.message for n in self.app._notifications)
 
 
 @asynccontextmanager

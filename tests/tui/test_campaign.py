@@ -2,7 +2,7 @@
 """The campaign screen: waves, targets, breaches, why what waits waits, and what a person says to the campaign."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,16 +16,15 @@ from csworkbench.tui.screen_app import CampaignApp
 from csworkbench.tui.screens.browsing import BrowsingScreen
 from csworkbench.tui.screens.campaign import CampaignScreen
 from csworkbench.tui.screens.cloud_detail import LinesScreen
-from csworkbench.tui.screens.sure import SureScreen
+from csworkbench.tui.screens.question import QuestionScreen
 from csworkbench.tui.text import width
 from csworkbench.upgrade.campaign import CampaignPlan, Entry, LeftOut
 from csworkbench.upgrade.campaign import record as rec
 from csworkbench.upgrade.campaign.plan import Canary
 from tests.upgrade.campaign.support import Fake, plan, targets
 
+from .piloted import Piloted
 from .synthetic import HOSTILE
-
-PATIENCE_S = 20.0
 
 
 class HandLink:
@@ -70,37 +69,20 @@ def small(waves: tuple[int, ...] = (0, 1, 1, 1, 2, 2), **changes: object) -> Fak
     return fake
 
 
-class Shown:
+class Shown(Piloted[CampaignApp]):
     """The app under a pilot."""
 
     def __init__(self, app: CampaignApp, pilot: Pilot[Any], link: HandLink) -> None:
-        self.app, self.pilot, self.link = app, pilot, link
+        super().__init__(app, pilot)
+        self.link = link
 
     @property
     def rows(self) -> list[str]:
         return self.app.campaign.view.text_rows()
 
-    def text(self, selector: str) -> str:
-        return str(self.app.screen.query_one(selector).render())
-
     @property
     def banner(self) -> str:
         return self.text("#campaign-banner")
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.01)
-        await self.pilot.pause()
-
-    @property
-    def notes(self) -> str:
-        return "\n".join(n.message for n in self.app._notifications)
 
 
 @asynccontextmanager
@@ -188,8 +170,8 @@ async def test_commands_ask_first(key: str, target: str, sent: tuple[str, str], 
         while target and rows.chosen is not None and rows.chosen.target.name != target:
             await s.press("down")
         await s.press(key)
-        assert isinstance(s.app.screen, SureScreen)
-        assert word in s.text("#sure")
+        assert isinstance(s.app.screen, QuestionScreen)
+        assert word in s.text("#question")
         await s.press("escape")
         assert not s.link.sent
         await s.press(key, "y")

@@ -2,8 +2,7 @@
 """The diagnostics screen: what it asks of a router, and a router that answers whatever it likes."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,10 @@ from csworkbench.tui.screens.cloud import CloudScreen
 from csworkbench.tui.screens.diagnostics import DiagnosticsScreen
 from csworkbench.tui.text import width
 
+from .piloted import Piloted
 from .synthetic import HOSTILE
 from .test_cloud import CODE, OLD, HandSource, view
 
-PATIENCE_S = 20.0
 PING = "PING 192.0.2.1 56(84) bytes of data.\n64 bytes from 192.0.2.1: icmp_seq=1   time=0.4 ms"
 
 
@@ -62,30 +61,16 @@ class Router(HandSource):
         return Download(folder / "r-7-VM-diagnostics.zip", 3 * 2**20, "ab" * 32, "zip")
 
 
-class Shown:
+class Shown(Piloted[CloudApp]):
     """The cloud's app with the diagnostics in front."""
 
     def __init__(self, app: CloudApp, pilot: Pilot[Any], router: Router) -> None:
-        self.app, self.pilot, self.router = app, pilot, router
+        super().__init__(app, pilot)
+        self.router = router
 
     @property
-    def text(self) -> str:
+    def said(self) -> str:
         return str(self.app.screen.query_one("#page-lines").render())
-
-    @property
-    def notes(self) -> str:
-        return "\n".join(n.message for n in self.app._notifications)
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.01)
-        await self.pilot.pause()
 
 
 @asynccontextmanager
@@ -93,7 +78,7 @@ async def shown(router: Router, size: tuple[int, int] = (120, 40), glyphs: str =
     app = CloudApp(router, glyphs=glyphs)
     async with app.run_test(size=size) as pilot:
         s = Shown(app, pilot, router)
-        await s.until(lambda: app.cloud.view is not None)
+        await s.until(lambda: app.cloud.found is not None)
         await s.press("d")
         assert isinstance(app.screen, DiagnosticsScreen)
         screen = app.screen
@@ -114,26 +99,26 @@ async def test_a_ping_and_its_answer(size: tuple[int, int]) -> None:
     async with shown(router, size) as s:
         router.go.clear()
         await s.press("p", *"192.0.2.1 count=2", "enter")
-        await s.until(lambda: "waiting for the job" in s.text)
+        await s.until(lambda: "waiting for the job" in s.said)
         await s.press("a")
         assert "is not over yet" in s.notes
         router.go.set()
-        await s.until(lambda: "exit code 0" in s.text)
-        assert "icmp_seq=1   time=0.4 ms" in s.text  # its columns stay
+        await s.until(lambda: "exit code 0" in s.said)
+        assert "icmp_seq=1   time=0.4 ms" in s.said  # its columns stay
         assert router.asked == [("r-7-VM", "ping -c 2 192.0.2.1")]
         await s.press("t")
         assert s.app.screen.query_one(Input).value == "192.0.2.1"  # the last address
         s.app.screen.query_one(Input).value = "2001:db8::1"
         await s.press("enter")
-        await s.until(lambda: "exit code 2" in s.text)
+        await s.until(lambda: "exit code 2" in s.said)
         assert router.asked[-1] == ("r-7-VM", "traceroute6 -m 20 2001:db8::1")
-        assert "Network is unreachable" in s.text
+        assert "Network is unreachable" in s.said
         s.app.screen.action_ask("arping")  # type: ignore[attr-defined]
         await s.pilot.pause()
         s.app.screen.query_one(Input).value = "10.1.1.1 interface=eth0"
         await s.press("enter")
-        await s.until(lambda: "it could not be run" in s.text)
-        assert all(width(line) <= size[0] for line in s.text.splitlines())
+        await s.until(lambda: "it could not be run" in s.said)
+        assert all(width(line) <= size[0] for line in s.said.splitlines())
 
 
 async def test_what_cannot_be_asked() -> None:
@@ -145,7 +130,7 @@ async def test_what_cannot_be_asked() -> None:
             await s.until(lambda why=why: why in s.notes)  # type: ignore[misc]
         assert not s.router.asked
         await s.press("p", *"10.1.1.1", "enter")
-        await s.until(lambda: "× the job failed: r-7-VM is not running on a host" in s.text)
+        await s.until(lambda: "× the job failed: r-7-VM is not running on a host" in s.said)
         await s.press("escape")
         assert isinstance(s.app.screen, CloudScreen)
 
@@ -153,14 +138,14 @@ async def test_what_cannot_be_asked() -> None:
 async def test_a_role_that_may_not() -> None:
     why = "this account may not call runDiagnostics: only a root admin may"
     async with shown(Router(offers=Offers(why, "CloudStack 4.11 has no getDiagnosticsData"))) as s:
-        assert why in s.text
+        assert why in s.said
         await s.press("p")
         assert why in s.notes
         await s.press("c")
         assert "has no getDiagnosticsData" in s.notes
         assert isinstance(s.app.screen, DiagnosticsScreen)
     async with shown(Router(offers=NotAsked("no route to host"))) as s:
-        assert "no route to host" in s.text
+        assert "no route to host" in s.said
 
 
 async def test_its_logs(tmp_path: Path) -> None:
@@ -169,8 +154,8 @@ async def test_its_logs(tmp_path: Path) -> None:
             await s.press("c")
             s.app.screen.query_one(Input).value = str(folder)
             await s.press("enter")
-        await s.until(lambda: "3.0 MiB  sha256 abab" in s.text)
-        assert "× No space left on device" in s.text
+        await s.until(lambda: "3.0 MiB  sha256 abab" in s.said)
+        assert "× No space left on device" in s.said
         await s.press("w")
         s.app.screen.query_one(Input).value = str(tmp_path / "said.txt")
         await s.press("enter")
@@ -187,7 +172,7 @@ async def test_from_the_detail_of_a_router() -> None:
     app = CloudApp(Router())
     async with app.run_test() as pilot:
         s = Shown(app, pilot, app.cloud.source)  # type: ignore[arg-type]
-        await s.until(lambda: app.cloud.view is not None)
+        await s.until(lambda: app.cloud.found is not None)
         await s.press("down", "enter")
         assert "look into it: ping, arping, traceroute" in str(app.screen.query_one("#lines").render())
         await s.press("d")
@@ -206,14 +191,14 @@ async def test_a_router_that_answers_whatever_it_likes(glyphs: str) -> None:
     router = Router(Answer(text, text, 0), Answer("line\n" * 5_000, "", None, cut=True))
     async with shown(router, (80, 24), glyphs) as s:
         await s.press("p", *"10.1.1.1", "enter")
-        await s.until(lambda: "exit code 0" in s.text)
+        await s.until(lambda: "exit code 0" in s.said)
         assert s.app.screen.query_one("#page-lines").size.width <= 80
-        for line in s.text.splitlines():
+        for line in s.said.splitlines():
             assert line.isprintable()
             assert glyphs == "blocks" or line.isascii()
         await s.press("p", "enter")
-        await s.until(lambda: "is cut here" in s.text)
-        assert s.text.count("line") <= LINES_SHOWN + 1
+        await s.until(lambda: "is cut here" in s.said)
+        assert s.said.count("line") <= LINES_SHOWN + 1
 
 
 @pytest.mark.parametrize("keys", [(), ("p",), ("question_mark",)])

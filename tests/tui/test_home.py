@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The workbench from its start: which cloud, a new one, plan, run, and back to the cloud."""
 
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -26,10 +25,10 @@ from csworkbench.tui.screens.profile import ProfileScreen
 from csworkbench.tui.screens.session import SessionScreen
 from csworkbench.tui.text import width
 
+from .piloted import Piloted
 from .plans import HandHome
 from .synthetic import HOSTILE, Story
 
-PATIENCE_S = 20.0
 PROD = CloudChoice("prod", "prod", "config.yaml", "https://prod.example.org/client/api")
 CMK = CloudChoice("old", "old", "cloudmonkey", "https://old.example.org/client/api", read_only=True)
 LAB = CloudChoice("lab", "test cloud", "up", "http://127.0.0.1:1/client/api")
@@ -37,24 +36,16 @@ START = CloudChoice("good", "test cloud", "start one of CloudStack 4.22", starts
 BAD = CloudChoice("bad", "test cloud", "start one that cannot", starts=True)
 
 
-class Bench:
+class Bench(Piloted[HomeApp]):
     """The workbench under a pilot."""
 
     def __init__(self, app: HomeApp, home: HandHome, pilot: Pilot[None]) -> None:
-        self.app, self.home, self.pilot = app, home, pilot
+        super().__init__(app, pilot)
+        self.home = home
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.01)
-            if self.app.is_running:
-                self.app.tick()
-        await self.pilot.pause()
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+    def look(self) -> None:
+        if self.app.is_running:
+            self.app.tick()
 
     async def reach(self, kind: type) -> None:
         await self.until(lambda: isinstance(self.app.screen, kind))
@@ -68,10 +59,6 @@ class Bench:
         assert isinstance(screen, ChooseScreen)
         options = screen.options
         return [str(options.get_option_at_index(i).prompt) for i in range(options.option_count)]
-
-    @property
-    def notes(self) -> str:
-        return "\n".join(n.message for n in self.app._notifications)
 
 
 @asynccontextmanager
@@ -87,7 +74,7 @@ async def home_of(
 
 
 async def at_cloud(b: Bench) -> None:
-    await b.until(lambda: isinstance(b.app.screen, HomeCloudScreen) and b.app.screen.view is not None)
+    await b.until(lambda: isinstance(b.app.screen, HomeCloudScreen) and b.app.screen.found is not None)
 
 
 def test_the_registries_have_what_the_screens_can_do() -> None:
@@ -273,7 +260,7 @@ async def test_read_only_everywhere() -> None:
     home = HandHome(PROD, first="prod", read_only=True)
     async with home_of(home, read_only=True) as b:
         await at_cloud(b)
-        assert "READ ONLY" in b.text("#cloud-head")
+        assert "READ ONLY" in b.text(".browse-head")
         await b.press("enter")
         await b.until(lambda: isinstance(b.app.screen, PlanScreen) and b.app.screen.survey is not None)
         await b.press("r")
@@ -310,8 +297,8 @@ async def test_nothing_is_planned_on_a_cloud_that_was_not_read() -> None:
     home = HandHome(PROD, first="prod")
     home.source.found = [CloudLost("listApis: no route to host")]
     async with home_of(home) as b:
-        await b.until(lambda: "no route to host" in b.text("#cloud-status"))
-        assert b.text("#cloud-detail") == "listApis: no route to host (g asks again)"
+        await b.until(lambda: "no route to host" in b.text(".browse-status"))
+        assert b.text(".browse-detail") == "listApis: no route to host (g asks again)"
         await b.press("enter")
         assert "has not been read" in b.notes
 
@@ -327,3 +314,12 @@ async def test_names_from_strangers(ascii_only: bool) -> None:
         for line in b.app.screen._compositor.render_strips():
             assert all(c.isprintable() and (c.isascii() or not ascii_only) for c in line.text), line.text
         assert all(width(row) <= 78 for row in b.rows)
+
+
+async def test_a_click_on_the_row_under_the_cursor_plans_and_no_more() -> None:
+    async with home_of(HandHome(PROD, first="prod")) as b:
+        await at_cloud(b)
+        under = b.app.screen
+        await b.pilot.click("ListingView", offset=(5, 1))
+        await b.reach(PlanScreen)
+        assert b.app.screen_stack[-2] is under

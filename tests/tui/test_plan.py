@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan screen: what it shows, what it refuses, and what it asks before a run is started."""
 
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from csworkbench.tui.cloud import CloudLost
 from csworkbench.tui.home_app import HomeApp
@@ -24,32 +23,21 @@ from csworkbench.tui.screens.session import SessionScreen
 from csworkbench.tui.text import width
 from csworkbench.upgrade.facts import Level
 
+from .piloted import Piloted
 from .plans import CALL, CODE, STOP, SURVEY, HandGround, HandHome, HandPlanner, the_view
 from .synthetic import HOSTILE
 
-PATIENCE_S = 20.0
 
-
-class Bench:
+class Bench(Piloted[HomeApp]):
     """The workbench with the plan screen in front."""
 
     def __init__(self, app: HomeApp, home: HandHome, pilot: Pilot[None]) -> None:
-        self.app, self.home, self.pilot = app, home, pilot
+        super().__init__(app, pilot)
+        self.home = home
 
     @property
     def plan(self) -> PlanScreen:
         return next(s for s in self.app.screen_stack if isinstance(s, PlanScreen))
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.01)
-        await self.pilot.pause()
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
 
     async def go_to(self, row: str) -> None:
         """Put the cursor there."""
@@ -66,13 +54,6 @@ class Bench:
     @property
     def rows(self) -> list[str]:
         return [str(self.plan.options.get_option_at_index(i).prompt) for i in range(self.plan.options.option_count)]
-
-    def text(self, selector: str) -> str:
-        return str(self.app.screen.query_one(selector, Static).render())
-
-    @property
-    def notes(self) -> str:
-        return "\n".join(n.message for n in self.app._notifications)
 
 
 def whole(text: str) -> str:

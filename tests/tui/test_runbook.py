@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runbook's screen under a pilot."""
 
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.content import Content
-from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
 from csworkbench.tui import runbook_view
@@ -21,6 +19,8 @@ from csworkbench.upgrade.runbook.model import Check, Kind, Runbook, Step
 from csworkbench.upgrade.runbook.record import Record
 from csworkbench.upgrade.runbook.state import Outcome, State, Status
 from csworkbench.upgrade.runbook.walk import Walk
+
+from .piloted import Piloted
 
 HOSTILE = "[b]x[/b] [/] \x1b[2J\u202e$(reboot)"
 BOOK = Runbook(
@@ -34,22 +34,9 @@ BOOK = Runbook(
 )
 
 
-class Bench:
-    def __init__(self, app: RunbookApp, pilot: Pilot[None]) -> None:
-        self.app, self.pilot = app, pilot
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
+class Bench(Piloted[RunbookApp]):
     async def words(self, text: str) -> None:
         await self.press(*("space" if c == " " else c for c in text), "enter")
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.02)
 
     def status(self, step_id: str) -> Status:
         step = self.app.walk.state.runbook.step(step_id)

@@ -2,7 +2,7 @@
 """The run library's screens: rows, filter, order, marks, results, comparison, what they ask of the library."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,47 +20,29 @@ from csworkbench.tui.screens.ask import AskScreen
 from csworkbench.tui.screens.browsing import BrowsingScreen
 from csworkbench.tui.screens.comparison import ComparisonScreen
 from csworkbench.tui.screens.help import HelpScreen
+from csworkbench.tui.screens.question import QuestionScreen
 from csworkbench.tui.screens.reading import ReadingScreen
 from csworkbench.tui.screens.run_result import RunResultScreen
 from csworkbench.tui.screens.runs import RunsScreen
-from csworkbench.tui.screens.sure import SureScreen
 from csworkbench.tui.text import width
 
 from .helpers import at_ready
+from .piloted import Piloted
 from .run_library import HandLibrary, row, story_result
 from .synthetic import HOSTILE
 from .test_cloud import OLD, HandSource, view
 
-PATIENCE_S = 20.0
 
-
-class Shown:
+class Shown(Piloted[RunsApp]):
     """The app under a pilot."""
 
     def __init__(self, app: RunsApp, pilot: Pilot[Any], library: HandLibrary) -> None:
-        self.app, self.pilot, self.library = app, pilot, library
+        super().__init__(app, pilot)
+        self.library = library
 
     @property
     def rows(self) -> list[str]:
         return self.app.runs.view.text_rows()
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true"
-            await self.pilot.pause(0.01)
-        await self.pilot.pause()
-
-    def text(self, selector: str) -> str:
-        return str(self.app.screen.query_one(selector).render())
-
-    @property
-    def notes(self) -> str:
-        return "\n".join(n.message for n in self.app._notifications)
 
     async def click_button(self, button: str) -> None:
         self.app.screen.query_one(button, Button).press()
@@ -303,8 +285,8 @@ async def test_deleting_asks_and_keeps_what_goes_on() -> None:
         await s.press("D")
         assert "it is going on" in s.notes
         await s.press("a", "D")
-        await s.until(lambda: isinstance(s.app.screen, SureScreen))
-        text = s.text("#sure")
+        await s.until(lambda: isinstance(s.app.screen, QuestionScreen))
+        text = s.text("#question")
         assert "2 with 2.0 MiB" in text
         assert "2026-run-1 +keep" in text
         assert "kept: 2026-run-0" in text
@@ -312,7 +294,7 @@ async def test_deleting_asks_and_keeps_what_goes_on() -> None:
         assert isinstance(s.app.screen, RunsScreen)
         assert not any(did[0] == "delete" for did in s.library.did)
         await s.press("D")
-        await s.until(lambda: isinstance(s.app.screen, SureScreen))
+        await s.until(lambda: isinstance(s.app.screen, QuestionScreen))
         await s.press("y")
         await s.until(lambda: len(s.app.runs.rows.every) == 1)
         assert ("delete", ("2026-run-1", "2026-run-2")) in s.library.did

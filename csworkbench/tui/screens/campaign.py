@@ -26,7 +26,7 @@ from csworkbench.upgrade.campaign.state import UNDECIDED
 from .browsing import BrowsingScreen
 from .cloud_detail import LinesScreen
 from .help import HelpScreen, action_lines
-from .sure import SureScreen
+from .question import QuestionScreen
 
 LOOK_S = 0.5  # between two looks at the journal
 
@@ -175,7 +175,7 @@ class CampaignScreen(BrowsingScreen[TargetRow]):
             if agreed:
                 self.run_worker(self._send(do, row.target.id if row is not None else ""), name="send", group="send")
 
-        self.app.push_screen(SureScreen(title, lines, yes, self.glyphs, destructive=destructive), answered)
+        self.app.push_screen(QuestionScreen(title, lines, yes, self.glyphs, destructive=destructive), answered)
 
     async def _send(self, do: str, target: str) -> None:
         try:

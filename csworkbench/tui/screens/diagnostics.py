@@ -6,12 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Footer, Static
 
 from csworkbench.cloudstack.diagnostics import Kind, Question
 from csworkbench.model.fleet import SystemVm
@@ -20,14 +17,14 @@ from csworkbench.tui.actions import Action
 from csworkbench.tui.diagnostics import Diagnoser, Exchange, NotAsked, Offers, Talk
 from csworkbench.tui.diagnostics_actions import DIAGNOSTICS_ACTIONS
 from csworkbench.tui.glyphs import Glyphs
+from csworkbench.tui.guide import Line
 from csworkbench.tui.text import clean
-from csworkbench.tui.widgets.base import content
 
 from . import run_files
 from .ask import AskScreen
 from .cloud_detail import hanging
 from .help import HelpScreen, action_lines
-from .reading import PAGE_CSS
+from .page import PageScreen
 
 TICK_S = 1.0
 
@@ -36,19 +33,16 @@ class Answered(Message):
     """An exchange has come to its end, or the server's offers are known."""
 
 
-class DiagnosticsScreen(Screen[None]):
+class DiagnosticsScreen(PageScreen):
     """One question at a time; a worker waits for the answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [b for action in DIAGNOSTICS_ACTIONS for b in action.bindings()]
-    AUTO_FOCUS = "#page"
-    CSS = PAGE_CSS.replace("PAGE", "DiagnosticsScreen")
 
     def __init__(self, diagnoser: Diagnoser, vm: SystemVm, cloud: str, glyphs: Glyphs, address: str = "") -> None:
-        super().__init__()
+        super().__init__(glyphs)
         self.diagnoser = diagnoser
         self.vm = vm
         self.cloud = cloud
-        self.glyphs = glyphs
         self.talk = Talk(diagnostics.target_of(vm), last_address=address)
         self.offers: Offers | None = None
 
@@ -56,13 +50,6 @@ class DiagnosticsScreen(Screen[None]):
     def actions(self) -> tuple[Action, ...]:
         """What the palette offers here."""
         return DIAGNOSTICS_ACTIONS
-
-    def compose(self) -> ComposeResult:
-        """Head, what was said, keys."""
-        yield Static("", id="page-head", markup=False)
-        with VerticalScroll(id="page"):
-            yield Static("", id="page-lines", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Ask what is offered; count the seconds of what is going on."""
@@ -91,22 +78,16 @@ class DiagnosticsScreen(Screen[None]):
         for page in self.query("#page").results(VerticalScroll):
             page.scroll_end(animate=False)
 
-    def on_resize(self) -> None:
-        """Another width, other breaks."""
-        self.show()
+    def head(self) -> Line:
+        """Which system VM, and what goes on."""
+        return diagnostics.head(self.talk, self.vm, cloud=self.cloud)
 
-    def show(self) -> None:
-        """Draw head and lines."""
-        if not self.is_attached or not self.query("#page-lines"):
-            return
-        head = diagnostics.head(self.talk, self.vm, cloud=self.cloud)
-        self.query_one("#page-head", Static).update(content([head], self.glyphs), layout=False)
-        room = max(20, self.app.size.width - 4)
-        lines = [
+    def wrapped(self) -> list[Line]:
+        """What was asked and answered."""
+        return [
             piece for line in diagnostics.lines(self.talk, self.offers, time.monotonic_ns())
-            for piece in (hanging((("", ""), *line), room) if line else [line])
+            for piece in (hanging((("", ""), *line), self.room) if line else [line])
         ]  # fmt: skip
-        self.query_one("#page-lines", Static).update(content(lines, self.glyphs))
 
     def _free(self, why_not: str) -> bool:
         """False, with a word, while something goes on or where it is not offered."""

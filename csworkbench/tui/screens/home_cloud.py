@@ -13,6 +13,7 @@ from csworkbench.tui.home import Place
 from csworkbench.tui.home_actions import HOME_CLOUD_ACTIONS
 from csworkbench.tui.plan import PlanError
 from csworkbench.tui.text import clean
+from csworkbench.tui.widgets.listing import RowChosen
 from csworkbench.upgrade.choices import choices
 from csworkbench.upgrade.served import name_of
 
@@ -36,7 +37,7 @@ class HomeCloudScreen(CloudScreen, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [b for action in HOME_CLOUD_ACTIONS for b in action.bindings()]
 
     CSS = f"""{CloudScreen.CSS}
-    HomeCloudScreen #cloud-detail {{ height: 4; }}
+    HomeCloudScreen > .browse-detail {{ height: 4; }}
     """
 
     def __init__(self, place: Place, glyphs: Glyphs) -> None:
@@ -48,18 +49,19 @@ class HomeCloudScreen(CloudScreen, inherit_bindings=False):
         """What the palette offers here."""
         return HOME_CLOUD_ACTIONS
 
-    def _head(self) -> Line:
+    def head(self) -> Line:
+        """Says so where nothing may be changed."""
         mode = ((" READ ONLY ", "key"), ("  ", "")) if self.place.read_only else ()
-        name, *rest = super()._head()
+        name, *rest = super().head()
         return (name, *mode, *rest)
 
     def action_plan(self) -> None:
         """Plan on the system VM under the cursor, and what it serves."""
-        chosen = self.vms.chosen
-        if chosen is None or self.view is None:
+        chosen = self.rows.chosen
+        if chosen is None or self.found is None:
             self.notify("The cloud has not been read: g asks again", timeout=4, markup=False)
             return
-        found = choices(chosen, self.view.facts.reference)
+        found = choices(chosen, self.found.facts.reference)
         best = next((c for c in found if not c.why_not), None)
         if best is None:
             self.notify(self.glyphs.plain(clean(f"{chosen.vm.name}: {found[0].why_not}")), timeout=8, markup=False)
@@ -73,9 +75,10 @@ class HomeCloudScreen(CloudScreen, inherit_bindings=False):
             )
         )  # fmt: skip
 
-    def on_vm_chosen(self, message: Message) -> None:
+    def on_row_chosen(self, message: RowChosen) -> None:
         """A click on the row: as Enter."""
         message.stop()
+        message.prevent_default()  # the screen that this is made from opens the details
         self.action_plan()
 
     def action_scenario(self) -> None:

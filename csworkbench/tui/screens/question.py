@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A question with its lines, broken for the width that there is: `y` says yes, Esc does not."""
+"""A question with its consequence, broken for the width that there is: `y` says yes, Esc does not."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -22,7 +22,10 @@ LINES = 6  # of the dialog's border, padding and buttons
 
 
 class QuestionScreen(ModalScreen[bool]):
-    """Answers True for `y` or its button, False for anything else."""
+    """Answers True for `y` or its button, False for anything else.
+
+    Where it is about what cannot be undone, the focus is on Cancel: Enter alone never destroys.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -32,11 +35,13 @@ class QuestionScreen(ModalScreen[bool]):
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
-    AUTO_FOCUS = "#go"
 
-    def __init__(self, title: str, lines: Sequence[Line], yes: str, glyphs: Glyphs) -> None:
+    def __init__(
+        self, title: str, lines: Sequence[Line], yes: str, glyphs: Glyphs, *, destructive: bool = False
+    ) -> None:
         super().__init__()
         self._title, self._lines, self._yes, self._glyphs = title, lines, yes, glyphs
+        self._destructive = destructive
 
     def compose(self) -> ComposeResult:
         """The question."""
@@ -45,8 +50,13 @@ class QuestionScreen(ModalScreen[bool]):
             with VerticalScroll(classes="dialog-text", can_focus=False):
                 yield Static(self._content(), id="question", markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button(f"{self._yes} (y)", id="go", variant="warning", compact=True)
-                yield Button("Back (Esc)", id="back", compact=True)
+                variant = "error" if self._destructive else "warning"
+                yield Button(Content(f"{self._yes} (y)"), id="go", variant=variant, compact=True)  # type: ignore[arg-type]
+                yield Button("Cancel (Esc)" if self._destructive else "Back (Esc)", id="back", compact=True)
+
+    def on_mount(self) -> None:
+        """The answer that Enter gives."""
+        self.query_one("#back" if self._destructive else "#go", Button).focus()
 
     def on_resize(self) -> None:
         """Another size, other breaks; the buttons are always to be seen."""

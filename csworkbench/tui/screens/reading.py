@@ -4,31 +4,15 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Footer, Static
 
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.guide import Line
 from csworkbench.tui.runs import LibraryError
 from csworkbench.tui.text import clean
-from csworkbench.tui.widgets.base import content
 
 from .cloud_detail import hanging
-
-PAGE_CSS = """
-PAGE {
-    background: $background; color: $foreground;
-    & > #page-head { background: $panel; padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    & > #page { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; overflow-x: hidden; }
-    & #page-lines { height: auto; }
-}
-.-ascii PAGE > #page { scrollbar-size-vertical: 0; }
-.-ascii PAGE > #page-head { text-overflow: clip; }
-"""
-"""Head, lines and footer of a screen; PAGE stands for its class."""
+from .page import PageScreen
 
 
 class PageProgress(Message):
@@ -55,16 +39,11 @@ class PageFailed(Message):
         self.text = text
 
 
-class ReadingScreen(Screen[None]):
+class ReadingScreen(PageScreen):
     """`load` is called in a thread; leaving the screen ends it at its next word of progress."""
 
-    AUTO_FOCUS = "#page"
-    SCOPED_CSS = False  # the rules are for those that are made from it
-    CSS = PAGE_CSS.replace("PAGE", "ReadingScreen")
-
     def __init__(self, title: str, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.glyphs = glyphs
+        super().__init__(glyphs)
         self.heading = title
         self.progress = "reading"
         self.problem = ""
@@ -78,13 +57,6 @@ class ReadingScreen(Screen[None]):
     def lines(self, width: int) -> Sequence[Line]:
         """What was read, for so many cells."""
         raise NotImplementedError
-
-    def compose(self) -> ComposeResult:
-        """Head, lines, keys."""
-        yield Static("", id="page-head", markup=False)
-        with VerticalScroll(id="page"):
-            yield Static("", id="page-lines", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Read at once."""
@@ -126,27 +98,16 @@ class ReadingScreen(Screen[None]):
         self.problem, self.progress = message.text, ""
         self.show()
 
-    def on_resize(self) -> None:
-        """Another width, other breaks."""
-        self.show()
-
-    @property
-    def room(self) -> int:
-        """Cells of a line."""
-        return max(20, self.app.size.width - 4)
-
-    def show(self) -> None:
-        """Draw head and lines."""
-        if not self.is_attached or not self.query("#page-lines"):
-            return
+    def head(self) -> Line:
+        """The title, and how far the reading is."""
         head: Line = ((" csworkbench ", "b $primary"), (f" {clean(self.heading, 200)} ", "b"))
-        if self.progress:
-            head = (*head, (f"  {self.progress}", "$accent"))
-        self.query_one("#page-head", Static).update(content([head], self.glyphs), layout=False)
+        return (*head, (f"  {self.progress}", "$accent")) if self.progress else head
+
+    def wrapped(self) -> list[Line]:
+        """What was read, or why not."""
         found: Sequence[Line] = ()
         if self.problem:
             found = [(("× ", "b $error"), (clean(self.problem, 2_000), "$error"))]
         elif self.ready:
             found = self.lines(self.room)
-        wrapped = [piece for line in found for piece in hanging(line, self.room)]
-        self.query_one("#page-lines", Static).update(content(wrapped, self.glyphs))
+        return [piece for line in found for piece in hanging(line, self.room)]

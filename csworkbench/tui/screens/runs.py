@@ -4,7 +4,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
@@ -34,8 +34,8 @@ from .ask import AskScreen
 from .browsing import BrowsingScreen
 from .comparison import ComparisonScreen
 from .help import HelpScreen, action_lines
+from .question import QuestionScreen
 from .run_result import RunResultScreen
-from .sure import SureScreen
 
 LOOK_S = 3.0  # between two looks at the runs that go on
 
@@ -275,7 +275,7 @@ class RunsScreen(BrowsingScreen[RunRow]):
             return
         self.app.push_screen(self._question(removal), lambda yes: self._delete(removal.doomed) if yes else None)
 
-    def _question(self, removal: Removal) -> SureScreen:
+    def _question(self, removal: Removal) -> QuestionScreen:
         by_name = {row.run: row for row in self.rows.every}
         lines: list[Line] = [((f"{len(removal.doomed):,} with {megabytes(removal.size_bytes)}, for good:", "b"),)]
         for name, run in zip(names(removal.doomed), (*removal.doomed, ""), strict=False):
@@ -283,7 +283,7 @@ class RunsScreen(BrowsingScreen[RunRow]):
             lines.append(((f"  {name}", ""), (tags, "$accent")))
         lines += [((f"  kept: {clean(run, 60)}: {why}", "$warning"),) for run, why in removal.kept]
         what = "delete this run?" if len(removal.doomed) == 1 else f"delete {len(removal.doomed):,} runs?"
-        return SureScreen(what, lines, "Delete", self.glyphs, destructive=True)
+        return QuestionScreen(what, lines, "Delete", self.glyphs, destructive=True)
 
     def _delete(self, runs: Sequence[str]) -> None:
         def work() -> None:
@@ -302,7 +302,7 @@ class RunsScreen(BrowsingScreen[RunRow]):
             self.dismiss()
 
 
-def show_runs(app: App[None], library: RunLibrary | None, glyphs: Glyphs) -> None:
+def show_runs(app: App[Any], library: RunLibrary | None, glyphs: Glyphs) -> None:
     """Put the list of runs in front; says so where there is no library."""
     if library is None:
         app.notify("There is no run library here", severity="warning", markup=False)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which rows the timeline has: the marks, then lanes by service, folded to the worst VM of each kind of probe."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from csworkbench.model.lane import Lane, Service
+from csworkbench.model.natural import natural
 from csworkbench.model.state import LaneState
 from csworkbench.tui.view import RunView, lane_label
 
@@ -164,9 +164,9 @@ def _badness(view: RunView, lane: Lane) -> int:
     return report.down_ns if report is not None else 0
 
 
-def lane_order(lane: Lane) -> list[tuple[int, str]]:
+def lane_order(lane: Lane) -> tuple[tuple[int, str], ...]:
     """Order by the subject's name as people count: vm2 before vm10."""
-    return [(int(d or -1), t) for d, t in re.findall(r"(\d{1,18})|(\D+)", lane.subject or lane.vantage)]
+    return natural(lane.subject or lane.vantage)
 
 
 def event_rows(height: int) -> int:

@@ -16,7 +16,7 @@ from csworkbench.tui.listing import Listing
 from csworkbench.tui.text import clean, fit
 
 T = TypeVar("T")
-STYLES = ("head", "cell", "good", "warn", "bad", "busy", "dim", "strong", "cursor", "marked")
+STYLES = ("head", "cell", "good", "warn", "urgent", "unknown", "bad", "busy", "dim", "strong", "cursor", "marked")
 EMPTY_AT = 2  # the line of a list without rows that says so
 
 
@@ -44,6 +44,8 @@ class ListingView(ScrollView, Generic[T], can_focus=True, inherit_bindings=False
         & > .listing--cell { color: $foreground; }
         & > .listing--good { color: $success; }
         & > .listing--warn { color: $warning; }
+        & > .listing--urgent { color: $warning; text-style: bold; }
+        & > .listing--unknown { color: $violet; }
         & > .listing--bad { color: $error; text-style: bold; }
         & > .listing--busy { color: $accent; text-style: bold; }
         & > .listing--dim { color: $muted; }

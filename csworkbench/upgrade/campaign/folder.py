@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A campaign on disk: its journal and a copy of its plan. One folder (0700), one writer."""
 
-import fcntl
 import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from csworkbench.recording.on_disk import append, is_locked, keep, take_lock
 
 from .record import Body, Entry, EntryError, decode, encode
 
@@ -57,18 +58,15 @@ class CampaignFolder:
 
     def lock(self) -> None:
         """Be the only writer until this process ends. Raises CampaignBusy, OSError."""
-        handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         for tries_left in reversed(range(TRIES)):  # somebody may just be looking whether it is held
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock = take_lock(self.path / LOCK)
             except BlockingIOError:
                 if not tries_left:
-                    os.close(handle)
                     raise CampaignBusy(f"{self.name} is conducted by another process") from None
                 time.sleep(TRY_S)
             else:
-                break
-        self._lock = handle
+                return
 
     def unlock(self) -> None:
         """Let others in."""
@@ -79,26 +77,11 @@ class CampaignFolder:
     @property
     def busy(self) -> bool:
         """Whether some process holds the lock."""
-        try:
-            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return is_locked(self.path / LOCK)
 
     def keep_plan(self, text: bytes) -> None:
         """Keep the plan. Raises OSError."""
-        with self.plan.open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_folder(self.path)
-        _sync_folder(self.path.parent)
+        keep(self.plan, text)
 
     def entries(self) -> list[Entry]:
         """All entries, oldest first; a last line that was not written to its end is left out.
@@ -117,17 +100,7 @@ class CampaignFolder:
 
     def append(self, entries: list[Entry]) -> None:
         """Write entries; returns when they are on disk. Raises OSError."""
-        new = not self.journal.exists()
-        handle = os.open(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            data = b"".join(map(encode, entries))
-            while data:
-                data = data[os.write(handle, data) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if new:
-            _sync_folder(self.path)
+        append(self.journal, b"".join(map(encode, entries)))
 
     def _read(self) -> tuple[list[Entry], int]:
         """(the entries, how many bytes they take)."""
@@ -151,11 +124,3 @@ class CampaignFolder:
 def numbered(bodies: list[Body], after: int, now: datetime) -> list[Entry]:
     """Entries for these, with the next numbers."""
     return [Entry(seq, now, body) for seq, body in enumerate(bodies, after + 1)]
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A walk's record on disk: the journal, a copy of the runbook, and what commands printed. One folder each (0700)."""
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from csworkbench.recording.on_disk import append, keep, take_lock
 
 from .entry import Entry, EntryError, decode, encode
 
@@ -37,11 +38,9 @@ class Record:
 
     def lock(self) -> None:
         """Keep others from walking it until this process ends. Raises RecordBusy."""
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = take_lock(self.path / "lock")
         except BlockingIOError:
-            self.unlock()
             raise RecordBusy(f"{self.path.name} is being walked by another process; wait for it or end it") from None
 
     def unlock(self) -> None:
@@ -52,19 +51,7 @@ class Record:
 
     def append(self, entry: Entry) -> None:
         """Write one entry; returns when it is on disk. Raises OSError."""
-        new = not self.journal.exists()
-        handle = os.open(self.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            data = (b"\n" if torn else b"") + encode(entry)
-            while data:
-                data = data[os.write(handle, data) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if new:
-            _sync_folder(self.path)
+        append(self.journal, encode(entry), mend=True)
 
     def entries(self) -> list[Entry]:
         """All that can be read, oldest first. Raises OSError."""
@@ -87,23 +74,10 @@ class Record:
 def make_record(path: Path, runbook: bytes) -> Record:
     """Keep the runbook in a folder that is there already. Raises OSError."""
     record = Record(path)
-    with record.kept.open("wb") as file:
-        file.write(runbook)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path)
-    _sync_folder(path.parent)
+    keep(record.kept, runbook)
     return record
 
 
 def all_records(base: Path) -> list[Record]:
     """Every record that has begun, newest first."""
     return [Record(p.parent) for p in sorted(base.glob(f"*/{JOURNAL}"), key=lambda p: p.parent.name, reverse=True)]
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
