@@ -9,6 +9,7 @@ from csworkbench.model.scenario import Restart
 
 from .text import one_line
 
+_CHECKSUM = re.compile(r"[0-9a-f]{32,}")
 _TOLD = ("state", "version", "scripts_version", "software_version", "guest_mac", "public_mac", "redundant_state")
 PAIR = 2
 ROUTERS = "routers"  # the word for them in Inventory.unlisted
@@ -285,7 +286,8 @@ def _differences(old: Router, new: Router) -> list[str]:
 
 
 def _short(value: str) -> str:
-    return one_line(value, 40) or "unknown"
+    """A version as it is told; of a checksum, as scripts have it, the first twelve digits."""
+    return (value[:12] if _CHECKSUM.fullmatch(value) else one_line(value, 40)) or "unknown"
 
 
 def _name(router: Router) -> str:

@@ -101,10 +101,10 @@ def cells(figures: ArmFigures) -> tuple[str, ...]:
 def _reduced(reduction: Reduction | None) -> str:
     if reduction is None:
         return "–"
-    told = f"{reduction.average:.0%} ({reduction.highest:.0%})"
+    told = f"{reduction.average:z.0%} ({reduction.highest:z.0%})"
     if reduction.interval is None:
         return told
-    return f"{told} [{reduction.interval[0]:.0%}, {reduction.interval[1]:.0%}]"
+    return f"{told} [{reduction.interval[0]:z.0%}, {reduction.interval[1]:z.0%}]"
 
 
 def _p(reduction: Reduction | None) -> str:

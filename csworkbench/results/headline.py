@@ -20,6 +20,11 @@ from .uncertainty import uncertainty_lines
 OUTAGES_SHOWN = 12
 
 
+def lanes_of(n: int) -> str:
+    """`1 lane`, `2 lanes`."""
+    return f"{n} lane" if n == 1 else f"{n} lanes"
+
+
 def bounds(down_ns: int, low_ns: int, high_ns: int) -> str:
     """`1.42 s [1.32, 1.52]`."""
     return f"{down_ns / 1e9:.2f} s [{low_ns / 1e9:.2f}, {high_ns / 1e9:.2f}]"
@@ -28,7 +33,7 @@ def bounds(down_ns: int, low_ns: int, high_ns: int) -> str:
 def headline(report: ServiceReport, parts: str = "") -> str:
     """One service in one line, without its name. `parts`: what its worst downtime is made of."""
     if not report.hit:
-        return f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  no outage on {report.lanes} lanes"
+        return f"{bounds(report.down_ns, report.low_ns, report.high_ns)}  no outage on {lanes_of(report.lanes)}"
     text = f"{bounds(report.down_ns, report.low_ns, report.high_ns)}{f'  = {parts}' if parts else ''}"
     text += f"  worst {printable(report.worst)}"
     text += f", {report.hit} of {report.lanes} lanes hit, median {report.median_ns / 1e9:.2f} s"

@@ -137,7 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("replay.slower", "less_than_sign,comma", "Slower", "Down to a quarter of the recording's pace",
            Group.REPLAY, "replay_speed(-1)", _in_replay),
     Action("replay.faster", "greater_than_sign,full_stop", "Faster", "Up to a hundred times the recording's pace",
-           Group.REPLAY, "replay_speed(1)", _in_replay, "Faster"),
+           Group.REPLAY, "replay_speed(1)", _in_replay),  # no room for it in the footer of 80 columns
     Action("replay.back", "ctrl+left", "10 s back", "Shows the ten seconds before once more",
            Group.REPLAY, "replay_skip(-10)", _in_replay),
     Action("replay.on", "ctrl+right", "10 s on", "Leaves out ten seconds",

@@ -181,6 +181,7 @@ class WorkbenchApp(App[None]):
         await self.session.use_layout(plan)
         self.refresh_css(animate=False)
         self.tick()
+        self.clear_notifications()  # else a name for each press would pile up over the timeline
         self._say(f"layout {plan.name}", "information")
 
     # What the screen asks for

@@ -4,7 +4,7 @@
 from .actions import Action, Group, always
 
 CLOUD_ACTIONS: tuple[Action, ...] = (
-    Action("cloud.open", "enter", "Open", "Why, which call, what it costs, and the checks before it",
+    Action("cloud.open", "enter,i", "Open", "Why, which call, what it costs, and the checks before it",
            Group.APP, "open", always, "Open"),
     Action("cloud.filter", "slash", "Filter", "Shows the rows that have all words; Esc shows all again",
            Group.APP, "filter", always, "Filter"),

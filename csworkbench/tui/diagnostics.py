@@ -20,7 +20,7 @@ from .times import span
 LINES_SHOWN = 400  # of one answer
 WIDEST_LINE = 400  # characters
 KEPT = 50  # exchanges
-HINT = "an address or a name; then count=10 and interface=eth2 if need be. IPv6 takes its own form of the tool"
+HINT = "an address or a name; then count=10 and interface=eth2 if need be"
 
 
 class NotAsked(Exception):
@@ -131,7 +131,7 @@ def lines(talk: Talk, offers: Offers | None, now_ns: int) -> list[Line]:
         found += [((f"Nothing can be run in it: {clean(offers.run)}", "$warning"),)] if offers.run else []
         found += [((f"Its logs cannot be fetched: {clean(offers.collect)}", "$warning"),)] if offers.collect else []
         if not talk.exchanges and not offers.run:
-            keys = (("p", " ping   "), ("a", " arping   "), ("t", " traceroute   "), ("c", " fetch its logs"))
+            keys = (("p", " ping   "), ("a", " arping   "), ("t", " traceroute   "), ("c", " its logs"))
             shown = (part for key, word in keys for part in ((f" {key} ", "key"), (word, "")))
             found.append((("Runs inside the VM:  ", ""), *shown))
             found.append((("A check of what it reaches. Downtime is measured by probes, not by this.", "$muted"),))

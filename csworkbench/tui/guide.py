@@ -54,13 +54,19 @@ def _operated(view: RunView) -> bool:
 
 def _next_step(view: RunView, after: str) -> Line:
     planned = view.state.planned
+    if view.playback is not None:
+        slower, faster = view.key("replay.slower", "<"), view.key("replay.faster", ">")
+        return (
+            ("A recording: ", ""), (view.key("replay.pause", "z"), "key"), (" pauses it, ", ""),
+            (faster, "key"), (" faster, ", ""), (slower, "key"), (" slower.", ""),
+        )  # fmt: skip
     if view.read_only or not _operated(view):
         return _line(f"{after} the run goes on by itself.")
     what = deed(planned) if planned else "start the operation"
     return (
         ("Then press ", ""),
         (view.key("operation.start", "r"), "key"),
-        (f" to {what}. Nothing is changed before you confirm.", ""),
+        (f" to {what}. Nothing changes before you confirm.", ""),
     )
 
 
@@ -89,7 +95,7 @@ def _ready(view: RunView) -> Guidance:
     planned = view.state.planned
     if view.starting:
         return Guidance("busy", (_line("Starting …", "b"),))
-    if planned is None or view.read_only or not _operated(view):
+    if planned is None or not view.live or view.read_only or not _operated(view):
         return Guidance("calm", (_line("The baseline is good", "b"), _line("Waiting for the operation to be started.")))
     return Guidance("ready", (
         (("Press ", "b"), (view.key("operation.start", "r"), "key"), (f" to {deed(planned)}", "b")),

@@ -34,8 +34,8 @@ OWN_ACTIONS: tuple[Action, ...] = (
     Action("cloud.other", "w", "Another cloud", "The list of clouds, and a new one", Group.APP, "other"),
 )  # fmt: skip
 
-_QUIET = ("cloud.sort", "cloud.read")  # there is no room for them in the footer of 80 columns
+_WORDS = {"cloud.sort": "", "cloud.read": "", "cloud.runs": "Runs"}  # what the footer of 80 columns has room for
 HOME_CLOUD_ACTIONS: tuple[Action, ...] = (
     *OWN_ACTIONS,
-    *(replace(a, footer="" if a.id in _QUIET else a.footer) for a in CLOUD_ACTIONS if a.id != "cloud.open"),
+    *(replace(a, footer=_WORDS.get(a.id, a.footer)) for a in CLOUD_ACTIONS if a.id != "cloud.open"),
 )

@@ -16,7 +16,7 @@ PLAN_ACTIONS: tuple[Action, ...] = (
            Group.APP, "save", always, "Save"),
     Action("plan.open", "o", "Open a scenario file", "In place of what is on the screen",
            Group.APP, "open_file", always, "Open"),
-    Action("plan.force", "F", "Go ahead although a check says stop", "Once more takes it back",
+    Action("plan.force", "F", "Ignore a stop of the checks", "Once more takes it back",
            Group.APP, "force"),
     Action("plan.read", "g", "Ask the cloud again", "Target, tenants, rules, checks and calls anew",
            Group.APP, "read"),

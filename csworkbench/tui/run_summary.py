@@ -10,7 +10,7 @@ from csworkbench.model.event import SUCCESSES
 from csworkbench.model.lane import Service
 from csworkbench.results.answers import changed_line
 from csworkbench.results.arp import parts, role_lines
-from csworkbench.results.headline import against_job, told
+from csworkbench.results.headline import against_job, lanes_of, told
 from csworkbench.results.left_out import left_out_line
 from csworkbench.results.run_result import RunResult
 from csworkbench.results.uncertainty import uncertainty_lines
@@ -89,7 +89,7 @@ def _service(report: ServiceReport) -> Line:
     name = (f"{fit(str(report.service), LABEL)}", "b")
     if not report.hit:
         up_to = f" (bounds {bounds(report.low_ns, report.high_ns)} s)" if report.high_ns else ""
-        return (name, ("up", "$success"), (f"{up_to}   no outage on {report.lanes} lanes", "$muted"))
+        return (name, ("up", "$success"), (f"{up_to}   no outage on {lanes_of(report.lanes)}", "$muted"))
     more = [
         f"worst {clean(report.worst, 40)}", f"{report.hit} of {report.lanes} lanes",
         f"longest {seconds(report.longest_ns)}", f"median {seconds(report.median_ns)}",

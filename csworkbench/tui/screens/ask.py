@@ -30,7 +30,7 @@ class AskScreen(ModalScreen[str | None]):
         """The line and what it is for."""
         with Vertical(classes="dialog -ask") as dialog:
             dialog.border_title = Content(self._glyphs.plain(self._title))  # a str would be read as markup
-            dialog.border_subtitle = "Esc goes back"
+            dialog.border_subtitle = self._glyphs.plain("Enter goes on · Esc goes back")
             yield Input(self._text, max_length=LONGEST, id="asked", compact=True, select_on_focus=not self._edit)
             yield Static(self._glyphs.plain(self._hint), classes="dialog-hint", markup=False)
 

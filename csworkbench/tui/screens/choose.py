@@ -172,7 +172,7 @@ class ChooseScreen(Screen[None]):
         found: list[Line] = []
         for cloud in self.clouds or ():
             mode = (" READ ONLY ", "key") if cloud.read_only else ("", "")
-            where = f"{clean(cloud.source, 80)}   " if cloud.starts else fit(clean(cloud.source, 60), 24)
+            where = clean(cloud.source, 80) if cloud.starts else fit(clean(cloud.source, 60), 24)
             name = fit(clean(cloud.name, 60), 20) + "  "
             room = max(0, self.size.width - width(name) - width(where) - width(mode[0]) - 4)
             endpoint = clean(cloud.endpoint, 200)

@@ -17,7 +17,12 @@ from csworkbench.tui.guide import Line, deed
 from csworkbench.tui.text import clean
 from csworkbench.tui.widgets.base import content
 
+from .cloud_detail import hanging
+from .question import FRAME, LINES, WIDEST
+
 CALLS_SHOWN = 20
+TYPING = 3  # lines of what is asked for where a name is to be typed
+CONSEQUENCE = 2_000  # characters; nothing of it is kept from the one who answers
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -29,6 +34,8 @@ class ConfirmScreen(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
         Binding("n,escape,q", "answer(False)", "No"),
+        Binding("up", "scroll(-1)", show=False),
+        Binding("down", "scroll(1)", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -48,7 +55,7 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "start the operation?"
             with VerticalScroll(classes="dialog-text", can_focus=False):
-                yield Static(content(self._lines(), self._glyphs), markup=False)
+                yield Static(id="confirm-lines", markup=False)
             if destructive:
                 name = clean(self._planned.target_name, 60)
                 yield Static(f"This cannot be undone. Type {name} to go ahead:", markup=False, classes="dialog-text")
@@ -63,7 +70,7 @@ class ConfirmScreen(ModalScreen[bool]):
         lines: list[Line] = [
             (("Target       ", "$muted"), (clean(planned.target), "b")),
             (("Operation    ", "$muted"), (clean(planned.title), "b")),
-            (("Consequence  ", "$muted"), (clean(planned.consequence), "$warning")),
+            (("Consequence  ", "$muted"), (clean(planned.consequence, CONSEQUENCE), "$warning")),
         ]
         if self._left_out:
             names = ", ".join(clean(n, 40) for n in self._left_out[:5])
@@ -73,6 +80,14 @@ class ConfirmScreen(ModalScreen[bool]):
         if not planned.calls:
             lines.append((("  none", "$faint"),))
         return lines
+
+    def on_resize(self) -> None:
+        """Another size, other breaks; the buttons are always to be seen."""
+        room = max(20, min(WIDEST, self.app.size.width * 96 // 100) - FRAME)
+        lines = [piece for line in self._lines() for piece in hanging(line, room)]
+        self.query_one("#confirm-lines", Static).update(content(lines, self._glyphs))
+        typing = TYPING if self._planned.destructive else 0
+        self.query_one(VerticalScroll).styles.max_height = max(3, self.app.size.height * 92 // 100 - LINES - typing)
 
     def on_mount(self) -> None:
         """Where typing is asked for, it goes there."""
@@ -96,6 +111,10 @@ class ConfirmScreen(ModalScreen[bool]):
         event.stop()
         if self._agreed:
             self.dismiss(True)
+
+    def action_scroll(self, lines: int) -> None:
+        """A long consequence on a small terminal."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 
+from csworkbench.results.headline import lanes_of
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.guide import Line, guidance
 from csworkbench.tui.text import clean, fit
@@ -48,7 +49,7 @@ class ReportPanel(LinesPanel):
         for report in self.view.services:
             name = (fit(report.service.value, 18), "")
             if not report.outages:
-                yield (name, (f"no outage on {report.lanes} lanes", "$success"))
+                yield (name, (f"no outage on {lanes_of(report.lanes)}", "$success"))
                 continue
             figure = fit(f"{number(report.down_ns)} s", 9, right=True)
             hit = (

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The panel of the timeline; while there is nothing to draw yet, it shows what is being prepared."""
 
+import re
 from collections.abc import Iterable
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from csworkbench.model.event import Level, Notice
 from csworkbench.tui.glyphs import Glyphs
 from csworkbench.tui.guide import Line
 from csworkbench.tui.text import clean
@@ -17,6 +19,19 @@ from .base import LinesPanel
 from .chrome import LEVELS
 
 KEPT = 60
+_COUNT = re.compile(r"\d+/\d+$")
+
+
+def last_of_each(notices: Iterable[tuple[int, Notice]]) -> list[tuple[int, Notice]]:
+    """Notices in order; of those in a row that differ only in how far it is, as `pushing probes 3/11`, the last."""
+    kept: list[tuple[int, Notice]] = []
+    for at_ns, notice in notices:
+        if kept and notice.level is kept[-1][1].level is Level.INFO:
+            was, now = kept[-1][1].text, notice.text
+            if _COUNT.search(was) and _COUNT.search(now) and _COUNT.sub("", was) == _COUNT.sub("", now):
+                kept.pop()
+        kept.append((at_ns, notice))
+    return kept
 
 
 class ProgressPanel(LinesPanel):
@@ -28,7 +43,7 @@ class ProgressPanel(LinesPanel):
     def lines(self) -> Iterable[Line]:
         """One line per notice with its time since the run was opened."""
         state = self.view.state
-        notices = list(state.notices)[-max(min(self.size.height - 2, KEPT), 1) :]
+        notices = last_of_each(state.notices)[-max(min(self.size.height - 2, KEPT), 1) :]
         if not notices:
             yield (("waiting for the engine …", "$faint"),)
         for index, (at_ns, notice) in enumerate(notices):
