@@ -244,7 +244,7 @@ async def test_read_only_starts_nothing() -> None:
 
 @pytest.fixture
 def broken_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("csworkbench.cli.engine.sys.executable", "/bin/false")
+    monkeypatch.setattr("csworkbench.cli.own_command.sys.executable", "/bin/false")
     yield
 
 
