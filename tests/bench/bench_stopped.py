@@ -122,7 +122,11 @@ def quiet(out: Output, seconds: int) -> None:
         with running_cloud(state, "--vms", str(VMS), "--scale", "0.1"):
             summary = watch(scenario, state, folder, seconds)
     lanes: list[dict[str, Any]] = [lane for lane in summary["lanes"] if lane["interval_s"] <= 0.1]
-    outages = [outage for lane in summary["lanes"] for outage in lane["outages"]]
+    outages = [
+        {"service": lane["service"], "prober": lane["prober"], "vantage": lane["vantage"]} | outage
+        for lane in summary["lanes"]
+        for outage in lane["outages"]
+    ]
     blips = sum(outage["blip"] for outage in outages)
     sent, unknown = (sum(lane[key] for lane in lanes) for key in ("sent", "unknown"))
     out.say(
