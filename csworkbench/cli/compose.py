@@ -31,13 +31,10 @@ from csworkbench.model.cloud import Inventory
 from csworkbench.model.event import CloudOpened, InventorySeen, Level, Notice, OperationPlanned
 from csworkbench.model.lane import Vantage, VantageKind
 from csworkbench.model.protocols import Journal, StepFailed
-from csworkbench.model.scenario import LabOptions, Scenario, Tenants
+from csworkbench.model.scenario import LabOptions, Scenario
 from csworkbench.probing.agent import Connect
-from csworkbench.probing.connect import dial_tcp, dial_through
-from csworkbench.probing.handshakes import Handshakes
-from csworkbench.probing.jump import jump_chain
 from csworkbench.probing.shell import ExecShell, Shell
-from csworkbench.probing.ssh import SshAccess, SshRoute
+from csworkbench.probing.ssh import SshRoute
 
 from .check_first import check_first
 from .lab_cloud import LabCloud, running_lab, start_lab
@@ -45,9 +42,10 @@ from .other_cloud import dials_itself, refuse_test_cloud, refuse_test_nets
 from .past import Past
 from .profile import LAB, lab_profile, open_client, profile_of
 from .run_evidence import EvidenceKeeper
+from .ssh_access import ssh_access
 from .targets import targets_of
 from .typed import typed_line
-from .ways import hops, other_ways, through_the_router, way_to
+from .ways import other_ways, through_the_router, way_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +175,10 @@ async def _vantages(
     left_out: list[tuple[str, str]] = []
     tenants, outside = scenario.vantages.tenants, scenario.vantages.outside
     if tenants is not None:
-        access, handshakes = _access(tenants, lab), Handshakes()
+        access, handshakes = ssh_access(tenants, lab, stack)
         names = (tenants.vms,) if isinstance(tenants.vms, str) else tenants.vms
         wanted = None if names == ("all",) else set(names)
         left_out += [(name, "no VM of that name in this network") for name in _unknown(wanted, inventory)]
-        jumps = jump_chain(hops(tenants), access, handshakes)
-        for jump in jumps:
-            stack.push_async_callback(jump.close)
-        access = replace(access, dial=jumps[-1].dial) if jumps else access
         elsewhere: dict[str, str] = {}
         if tenants.management is not None and tenants.management.network:
             other = await read_inventory(client, tenants.management.network)
@@ -206,22 +200,6 @@ async def _vantages(
 
 def _unknown(wanted: set[str] | None, inventory: Inventory) -> list[str]:
     return sorted((wanted or set()) - {vm.name for vm in inventory.vms})
-
-
-def _access(tenants: Tenants, lab: LabCloud | None) -> SshAccess:
-    access = SshAccess(
-        tenants.user, tenants.key, tenants.known_hosts, tenants.host_key, tenants.proxy_command, dial_tcp
-    )
-    if lab is None:
-        return access
-    return replace(
-        access,
-        user=tenants.user or lab.user,
-        key=tenants.key or lab.key_file,
-        known_hosts=tenants.known_hosts or lab.known_hosts,
-        dial=dial_through(lab.connect_socket),
-        own_config=True,
-    )
 
 
 def _local(prefix: tuple[str, ...]) -> Connect:

@@ -14,8 +14,6 @@ from csworkbench.model.operation import Operation
 from csworkbench.model.scenario import Scenario, Tenants
 from csworkbench.probing.agent import Connect
 from csworkbench.probing.derive import derive_lanes
-from csworkbench.probing.handshakes import Handshakes
-from csworkbench.probing.jump import jump_chain
 from csworkbench.probing.shell import ShellError
 from csworkbench.probing.ssh import SshRoute
 from csworkbench.tui.plan import Progress, Survey, TenantWay
@@ -23,11 +21,11 @@ from csworkbench.upgrade import Facts, preflight
 from csworkbench.upgrade.choices import Choice
 
 from .cloud_access import facts_for, scenario_facts
-from .compose import _access as ssh_access
 from .lab_cloud import LabCloud
 from .other_cloud import in_test_net
+from .ssh_access import ssh_access
 from .targets import targets_of
-from .ways import Way, hops, way_to
+from .ways import Way, way_to
 
 LOGIN_LIMIT_S = 15.0
 Planned = OperationPlanned | str
@@ -127,11 +125,7 @@ class CloudGround:
 def _connects(
     tenants: Tenants, reachable: Mapping[str, Way], lab: LabCloud | None, stack: AsyncExitStack
 ) -> dict[str, Connect]:
-    access, handshakes = ssh_access(tenants, lab), Handshakes()
-    jumps = jump_chain(hops(tenants), access, handshakes)
-    for jump in jumps:
-        stack.push_async_callback(jump.close)
-    access = replace(access, dial=jumps[-1].dial) if jumps else access
+    access, handshakes = ssh_access(tenants, lab, stack)
     return {name: SshRoute(way.host, way.port, access, handshakes).open for name, way in reachable.items()}
 
 

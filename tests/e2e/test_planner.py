@@ -123,7 +123,7 @@ async def test_the_test_cloud_under_another_name_is_never_dialled(
     def never(*_: object) -> None:
         raise AssertionError("a tenant's address was dialled from the host")
 
-    monkeypatch.setattr("csworkbench.cli.compose.dial_tcp", never)
+    monkeypatch.setattr("csworkbench.cli.ssh_access.dial_tcp", never)
     tried = await ground.try_logins(scenario, silent)
     assert set(tried) == {"vm01", "vm02", "vm03"}
     assert all("exists only inside a test cloud" in why for why in tried.values())
